@@ -1,0 +1,1 @@
+"""Floor 1: errors, names, marks and the reporter. Imports nothing of kemu."""

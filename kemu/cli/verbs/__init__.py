@@ -1,0 +1,1 @@
+"""One file a verb; a verb is found by being here."""

@@ -1,0 +1,1 @@
+"""Floor 7: one topology over several backends."""

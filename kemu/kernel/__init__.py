@@ -1,0 +1,1 @@
+"""Floor 4: the only floor that changes the system."""

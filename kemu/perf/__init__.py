@@ -1,0 +1,1 @@
+"""Floor 6: iperf3 between two namespaces."""

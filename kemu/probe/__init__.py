@@ -1,0 +1,1 @@
+"""Floor 5: sockets in namespaces: what the features measure with."""

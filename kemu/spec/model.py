@@ -1,0 +1,216 @@
+"""The model: what a topology file means, with every default filled in and every address known.
+
+Frozen data. Addresses, subnets and the like are tuples with one member for each IP family of the cluster, IPv4 first; so in a
+dual-stack cluster `node.addresses[0]` is IPv4 and `node.addresses[1]` IPv6. Every element keeps the `mark` of its YAML.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from pathlib import Path
+from typing import Any
+
+from kemu.base.marks import Mark
+
+IPAddress = IPv4Address | IPv6Address
+IPNetwork = IPv4Network | IPv6Network
+
+
+class IpFamily(StrEnum):
+    """`networking.ipFamily`."""
+
+    IPV4 = "ipv4"
+    IPV6 = "ipv6"
+    DUAL = "dual"
+
+    @property
+    def versions(self) -> tuple[int, ...]:
+        """The IP versions that the cluster has, in the order of all address tuples."""
+        return {"ipv4": (4,), "ipv6": (6,), "dual": (4, 6)}[self.value]
+
+
+class KubeProxyMode(StrEnum):
+    """`networking.kubeProxyMode`."""
+
+    NFTABLES = "nftables"
+    NONE = "none"
+
+
+class PolicyEngine(StrEnum):
+    """`networking.policyEngine`."""
+
+    AUTO = "auto"
+    NFTABLES = "nftables"
+    NONE = "none"
+
+
+class Protocol(StrEnum):
+    """The transport of a container port."""
+
+    TCP = "TCP"
+    UDP = "UDP"
+    SCTP = "SCTP"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backend:
+    """`networking.backend`: a name, and the backend's own options object (a frozen dataclass of its module)."""
+
+    name: str
+    options: Any
+    mark: Mark | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Networking:
+    """`networking:`. `node_prefixes` are the lengths of the nodes' parts of `pod_subnets`, family by family."""
+
+    backend: Backend
+    ip_family: IpFamily
+    pod_subnets: tuple[IPNetwork, ...]
+    service_subnets: tuple[IPNetwork, ...]
+    node_prefixes: tuple[int, ...]
+    kube_proxy_mode: KubeProxyMode = KubeProxyMode.NFTABLES
+    policy_engine: PolicyEngine = PolicyEngine.AUTO
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """One layer-2 network of the fabric. `router` is the router's address in it."""
+
+    name: str
+    position: int
+    subnets: tuple[IPNetwork, ...]
+    router: tuple[IPAddress, ...]
+    mark: Mark | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fabric:
+    """`fabric:`, the underlay. `mtu` in bytes."""
+
+    mtu: int
+    segments: tuple[Segment, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """A machine of the cluster. `position` counts from 0 in the order of the file, after `count` is expanded."""
+
+    name: str
+    position: int
+    segment: str
+    addresses: tuple[IPAddress, ...]
+    pod_subnets: tuple[IPNetwork, ...]
+    labels: Mapping[str, str] = field(default_factory=dict)
+    sysctls: Mapping[str, str] = field(default_factory=dict)
+    mark: Mark | None = None
+
+    @property
+    def netns(self) -> str:
+        """Name of its kernel namespace, without the cluster's prefix."""
+        return self.name
+
+    @property
+    def gateways(self) -> tuple[IPAddress, ...]:
+        """The first address of each pod subnet, which the node's bridge holds."""
+        return tuple(subnet[1] for subnet in self.pod_subnets)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Port:
+    """A declared container port: documentation in the model, as in Kubernetes."""
+
+    number: int
+    protocol: Protocol = Protocol.TCP
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pod:
+    """A pod: one kernel namespace on a node."""
+
+    name: str
+    namespace: str
+    node: str
+    addresses: tuple[IPAddress, ...]
+    labels: Mapping[str, str] = field(default_factory=dict)
+    sysctls: Mapping[str, str] = field(default_factory=dict)
+    ports: tuple[Port, ...] = ()
+    mark: Mark | None = None
+
+    @property
+    def netns(self) -> str:
+        """Name of its kernel namespace, without the cluster's prefix."""
+        return f"{self.namespace}.{self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """A machine outside the cluster, on the fabric. `position` counts hosts from 0."""
+
+    name: str
+    position: int
+    segment: str
+    addresses: tuple[IPAddress, ...]
+    mark: Mark | None = None
+
+    @property
+    def netns(self) -> str:
+        """Name of its kernel namespace, without the cluster's prefix."""
+        return self.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Namespace:
+    """A Kubernetes namespace with its labels."""
+
+    name: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    mark: Mark | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Topology:
+    """A whole file. `source` is its absolute path, None for standard input; `text` the file, verbatim."""
+
+    name: str
+    networking: Networking
+    fabric: Fabric
+    nodes: tuple[Node, ...]
+    pods: tuple[Pod, ...] = ()
+    hosts: tuple[Host, ...] = ()
+    namespaces: tuple[Namespace, ...] = ()
+    source: Path | None = None
+    text: str = field(default="", repr=False)
+
+    @cached_property
+    def _nodes(self) -> dict[str, Node]:
+        return {node.name: node for node in self.nodes}
+
+    @cached_property
+    def _segments(self) -> dict[str, Segment]:
+        return {segment.name: segment for segment in self.fabric.segments}
+
+    @cached_property
+    def _pods(self) -> dict[str, list[Pod]]:
+        pods: dict[str, list[Pod]] = {node.name: [] for node in self.nodes}
+        for pod in self.pods:
+            pods[pod.node].append(pod)
+        return pods
+
+    def node(self, name: str) -> Node:
+        """Return the node called `name`; KeyError if there is none."""
+        return self._nodes[name]
+
+    def segment(self, machine: Node | Host) -> Segment:
+        """Return the segment that a node or host is on."""
+        return self._segments[machine.segment]
+
+    def pods_of(self, node: Node) -> list[Pod]:
+        """Return the pods of `node`, in the order of the file."""
+        return self._pods[node.name]

@@ -1,0 +1,1 @@
+"""Example clusters, each with its lesson in the first comment."""

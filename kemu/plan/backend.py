@@ -1,4 +1,4 @@
-"""What a backend is: a module with these names. Backends import this file, `kemu.plan.objects`, `kemu.spec.model` and `kemu.base`.
+"""What a backend is: a module with these names. It imports this file, `kemu.plan.objects`, `kemu.spec.model` and `kemu.base`.
 
     '''vxlan: one line of what it is.  (then Why, Entries, Cost, Fails as, Source)'''
     TRAITS = Traits(...)                              what `kemu backends` prints
@@ -22,7 +22,7 @@ from kemu.spec.model import Node, Topology
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Traits:
-    """What distinguishes a backend in one table. `overhead` is a sentence about bytes a packet; `fidelity` like the original or not."""
+    """What distinguishes a backend in one table. `overhead` is about bytes a packet, `fidelity` about the original."""
 
     family: str
     addresses: str

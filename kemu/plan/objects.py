@@ -18,10 +18,6 @@ MAIN = 254  # the main routing table. Source: include/uapi/linux/rtnetlink.h
 LOCAL = 255
 
 
-def _origin() -> Origin | None:
-    return field(default=None, compare=False, repr=False)  # type: ignore[no-any-return, call-overload]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Netns:
     """A network namespace of ours, its `lo` up and as the kernel makes it.
@@ -31,7 +27,7 @@ class Netns:
 
     netns: str
     lacks: tuple[str, ...] = ()
-    origin: Origin | None = _origin()
+    origin: Origin | None = field(default=None, compare=False, repr=False)
 
     @property
     def key(self) -> Key:
@@ -105,7 +101,7 @@ class Link:
     flags: tuple[str, ...] = ()
     queue_length: int = 1000
     alias: str = ""
-    origin: Origin | None = _origin()
+    origin: Origin | None = field(default=None, compare=False, repr=False)
 
     @property
     def key(self) -> Key:
@@ -114,7 +110,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Addr:
-    """An address on a device, with its prefix length. `lacks` (read back only): routes that the kernel made for it and that are gone."""
+    """An address on a device, with its prefix length. `lacks` (read back only): the kernel's own routes that are gone."""
 
     netns: str
     dev: str
@@ -122,7 +118,7 @@ class Addr:
     broadcast: str = ""
     scope: str = "global"
     lacks: tuple[str, ...] = ()
-    origin: Origin | None = _origin()
+    origin: Origin | None = field(default=None, compare=False, repr=False)
 
     @property
     def key(self) -> Key:
@@ -145,7 +141,7 @@ class Route:
     type: str = "unicast"
     onlink: bool = False
     mtu: int = 0
-    origin: Origin | None = _origin()
+    origin: Origin | None = field(default=None, compare=False, repr=False)
 
     @property
     def key(self) -> Key:
@@ -166,7 +162,7 @@ class Rule:
     priority: int
     selector: str = "from all"
     action: str = ""
-    origin: Origin | None = _origin()
+    origin: Origin | None = field(default=None, compare=False, repr=False)
 
     @property
     def key(self) -> Key:
@@ -182,7 +178,7 @@ class Neigh:
     address: str
     mac: str
     proxy: bool = False
-    origin: Origin | None = _origin()
+    origin: Origin | None = field(default=None, compare=False, repr=False)
 
     @property
     def key(self) -> Key:
@@ -197,7 +193,7 @@ class Fdb:
     dev: str
     mac: str
     dst: str = ""
-    origin: Origin | None = _origin()
+    origin: Origin | None = field(default=None, compare=False, repr=False)
 
     @property
     def key(self) -> Key:
@@ -211,7 +207,7 @@ class Sysctl:
     netns: str
     name: str
     value: str
-    origin: Origin | None = _origin()
+    origin: Origin | None = field(default=None, compare=False, repr=False)
 
     @property
     def key(self) -> Key:
@@ -227,7 +223,7 @@ class Qdisc:
     parent: str
     kind: str
     handle: str
-    origin: Origin | None = _origin()
+    origin: Origin | None = field(default=None, compare=False, repr=False)
 
     @property
     def key(self) -> Key:
@@ -242,7 +238,7 @@ class NftTable:
     family: str
     name: str
     body: str
-    origin: Origin | None = _origin()
+    origin: Origin | None = field(default=None, compare=False, repr=False)
 
     @property
     def key(self) -> Key:

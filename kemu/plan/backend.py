@@ -1,12 +1,12 @@
 """What a backend is: a module with these names. It imports this file, `kemu.plan.objects`, `kemu.spec.model` and `kemu.base`.
 
-    '''vxlan: one line of what it is.  (then Why, Entries, Cost, Fails as, Source)'''
-    TRAITS = Traits(...)                              what `kemu backends` prints
-    NEEDS = frozenset({"link:vxlan"})                 capabilities, checked before anything is touched
-    class Options: ...                                frozen dataclass of option() fields; the keys of the YAML in snake case
-    def mtu(topology, options, node) -> int           of the pods' devices, in bytes
-    def problems(topology, options)                   what this backend cannot do with this topology; forcible or not
-    def desired(topology, options)                    the kernel objects, beside those that every backend shares
+'''vxlan: one line of what it is.  (then Why, Entries, Cost, Fails as, Source)'''
+TRAITS = Traits(...)                              what `kemu backends` prints
+NEEDS = frozenset({"link:vxlan"})                 capabilities, checked before anything is touched
+class Options: ...                                frozen dataclass of option() fields; the keys of the YAML in snake case
+def mtu(topology, options, node) -> int           of the pods' devices, in bytes
+def problems(topology, options)                   what this backend cannot do with this topology; forcible or not
+def desired(topology, options)                    the kernel objects, beside those that every backend shares
 """
 
 from __future__ import annotations

@@ -155,18 +155,35 @@ class Route:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """A routing policy rule, beside the kernel's own. `selector` and `action` are in the words of `ip rule`."""
+    """A routing policy rule, beside the kernel's own. Empty selectors match everything; `mark` is in the form value/mask."""
 
     netns: str
     family: int
     priority: int
-    selector: str = "from all"
-    action: str = ""
+    table: int = MAIN
+    src: str = ""
+    dst: str = ""
+    iif: str = ""
+    oif: str = ""
+    mark: str = ""
+    action: str = "lookup"
     origin: Origin | None = field(default=None, compare=False, repr=False)
 
     @property
     def key(self) -> Key:
-        return ("rule", self.netns, self.family, self.priority, self.selector, self.action)
+        return (
+            "rule",
+            self.netns,
+            self.family,
+            self.priority,
+            self.table,
+            self.src,
+            self.dst,
+            self.iif,
+            self.oif,
+            self.mark,
+            self.action,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

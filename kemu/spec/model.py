@@ -120,6 +120,11 @@ class Node:
         """The first address of each pod subnet, which the node's bridge holds."""
         return tuple(subnet[1] for subnet in self.pod_subnets)
 
+    @property
+    def pod_prefixes(self) -> tuple[int, ...]:
+        """The prefix length of each pod subnet."""
+        return tuple(subnet.prefixlen for subnet in self.pod_subnets)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Port:

@@ -1,0 +1,223 @@
+"""The life of a cluster: up, status, down. Everything here holds the cluster's lock while it looks at or changes the kernel."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from kemu import __version__
+from kemu.base.errors import BugError, StateError
+from kemu.base.reporter import SILENT, Reporter
+from kemu.cluster.lock import locked
+from kemu.cluster.state import Record, StateDirectory, find_states
+from kemu.kernel import baseline, capability, limits, netns, process
+from kemu.kernel.netns import Namespaces
+from kemu.kernel.write import Writer
+from kemu.plan.build import Plan
+from kemu.plan.diff import Change, diff
+from kemu.plan.drift import show_change
+from kemu.plan.objects import Link, Object, Veth
+from kemu.plan.order import Steps, steps_for, steps_for_all
+from kemu.plan.sysctls import stated
+
+PATIENCE_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpResult:
+    """What `up` did: `made` a cluster, or `repaired` so many differences of one that was there."""
+
+    cluster: str
+    made: bool
+    changes: int
+    objects: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """A cluster beside its plan."""
+
+    state: Literal["starting", "ok", "drifted"]
+    changes: tuple[Change, ...]
+
+
+def up(plan: Plan, record: Record, text: str, *, reporter: Reporter = SILENT, verify: bool = False) -> UpResult:
+    """Make a plan real: all of it, or, where the cluster is, what differs. A new cluster that fails leaves nothing behind.
+
+    `record` says where the plan comes from, `text` is the file. `verify` reads a new cluster back instead of trusting the kernel's answers.
+    """
+    process.need_root()
+    started = time.monotonic()
+    limits.check(len(plan.namespaces))
+    _prepare_kernel(plan, reporter)
+    state = StateDirectory(record.cluster)
+    with locked(state, patience_seconds=PATIENCE_SECONDS, reporter=reporter), Namespaces(record.cluster) as namespaces:
+        namespaces.clear_debris()
+        namespaces.adopt()
+        netns.check_free(record.cluster, plan.namespaces, namespaces)
+        is_new = not namespaces.handles
+        _remember(state, record, text)
+        changes = (
+            _make(plan, state, namespaces, reporter, verify=verify) if is_new else _repair(plan, state, namespaces, reporter)
+        )
+        state.write_plan(plan)
+        state.write_record(replace(record, ready=True, version=__version__, created=time.time()))
+        seconds = time.monotonic() - started
+        state.append_event("up", made=is_new, changes=changes, seconds=round(seconds, 3))
+    return UpResult(cluster=record.cluster, made=is_new, changes=changes, objects=len(plan), seconds=seconds)
+
+
+def down(cluster: str, *, reporter: Reporter = SILENT) -> bool:
+    """Remove a cluster whole: processes, namespaces, files. Returns False if there was nothing to remove.
+
+    Only what carries the cluster's mark is touched; the state directory may be lost, the namespaces half gone.
+    """
+    process.need_root()
+    state = StateDirectory(cluster)
+    if not state.path.exists() and not netns.find_names(cluster):
+        return False
+    limits.check(len(netns.find_names(cluster)))
+    with locked(state, patience_seconds=PATIENCE_SECONDS, reporter=reporter), Namespaces(cluster) as namespaces:
+        namespaces.clear_debris()
+        namespaces.adopt()
+        found = bool(namespaces.handles) or state.find_record() is not None
+        _remove(state, namespaces, reporter)
+    return found
+
+
+def compare(cluster: str, plan: Plan, *, reporter: Reporter = SILENT) -> Comparison:
+    """Return how a running cluster differs from `plan`. Changes nothing."""
+    process.need_root()
+    state = StateDirectory(cluster)
+    record = state.find_record()
+    limits.check(len(plan.namespaces))
+    with locked(state, patience_seconds=PATIENCE_SECONDS, reporter=reporter), Namespaces(cluster) as namespaces:
+        namespaces.adopt()
+        _, _, changes = _differences(plan, state, namespaces)
+    if record is not None and not record.ready:
+        return Comparison(state="starting", changes=changes)
+    return Comparison(state="drifted" if changes else "ok", changes=changes)
+
+
+def find_clusters() -> list[str]:
+    """Return every cluster of this machine: those with a state directory, and for root also those that lost it."""
+    names = set(find_states())
+    if process.is_root():
+        names |= set(netns.find_clusters())
+    return sorted(names)
+
+
+def _prepare_kernel(plan: Plan, reporter: Reporter) -> None:
+    """Load the modules that are missing, naming each, and make sure that the kernel can do what the plan needs."""
+    for module in capability.modules_to_load(plan.needs):
+        reporter.warn(f"loading the kernel module {module}")
+        capability.load(module)
+    capability.require(plan.needs)
+
+
+def _remember(state: StateDirectory, record: Record, text: str) -> None:
+    """Write down what is about to be made, before anything is, so that every interruption can be seen and repaired."""
+    state.write_topology(text)
+    state.write_record(record)
+
+
+def _make(plan: Plan, state: StateDirectory, namespaces: Namespaces, reporter: Reporter, *, verify: bool) -> int:
+    """Make a whole plan where nothing is; on any error or interruption take it all away again."""
+    try:
+        netns.prepare_directory()
+        measured = baseline.measure()
+        settings = stated(measured)
+        state.write_baseline(settings)
+        writer = Writer(namespaces, corrections(settings, measured), reporter)
+        writer.know(plan)
+        writer.build(steps_for_all(plan))
+        if verify:
+            _verify(plan, state, namespaces)
+    except BaseException:
+        _remove(state, namespaces, SILENT)
+        raise
+    return len(plan)
+
+
+def corrections(settings: Mapping[str, str], measured: Mapping[str, str]) -> dict[str, str]:
+    """Return the settings that a fresh namespace of this machine has otherwise than it should."""
+    return {name: value for name, value in settings.items() if measured[name] != value}
+
+
+def _repair(plan: Plan, state: StateDirectory, namespaces: Namespaces, reporter: Reporter) -> int:
+    """Carry out what differs, and look again. What is made anew may take something unseen along, so there is one more pass."""
+    reporter.step("reading what is there")
+    total = 0
+    for _ in range(2):
+        want, have, changes = _differences(plan, state, namespaces)
+        if not changes:
+            return total
+        total = total or len(changes)
+        _carry_out(want, have, steps_for(changes, {item.key: item for item in want}), namespaces, state, reporter)
+    _verify(plan, state, namespaces)
+    return total
+
+
+def _carry_out(
+    want: list[Object], have: list[Object], steps: Steps, namespaces: Namespaces, state: StateDirectory, reporter: Reporter
+) -> None:
+    measured = baseline.measure()
+    writer = Writer(namespaces, corrections(_baseline(state), measured), reporter)
+    writer.know(want)
+    writer.know(have)
+    writer.remove(steps.remove)
+    writer.know(want)
+    writer.build(steps)
+
+
+def _verify(plan: Plan, state: StateDirectory, namespaces: Namespaces) -> None:
+    _, _, changes = _differences(plan, state, namespaces)
+    if changes:
+        lines = [show_change(change, namespaces.cluster) for change in changes[:5]]
+        raise BugError(
+            f"the kernel is not as planned after it took every change ({len(changes)} differences): " + "; ".join(lines)
+        )
+
+
+def _differences(
+    plan: Plan, state: StateDirectory, namespaces: Namespaces
+) -> tuple[list[Object], list[Object], tuple[Change, ...]]:
+    """Return what is wanted, what is there, and the changes between them."""
+    from kemu.kernel.read import Reader  # pyroute2 takes 0.1 s to be imported, and a first `up` needs none of it
+
+    settings = _baseline(state)
+    want = baseline.normalise(plan)
+    have = Reader(namespaces, settings, _neighbours(want)).read()
+    return want, have, diff(want, have, settings)
+
+
+def _baseline(state: StateDirectory) -> dict[str, str]:
+    """Return the settings of a fresh namespace, as they were when the cluster came up, or, if that is lost, as they are now."""
+    settings = state.find_baseline()
+    return settings if settings is not None else stated(baseline.measure())
+
+
+def _neighbours(objects: Iterable[Object]) -> dict[str, set[str]]:
+    """Return in which namespaces the other ends of a namespace's veths are."""
+    neighbours: dict[str, set[str]] = defaultdict(set)
+    for item in objects:
+        if isinstance(item, Link) and isinstance(item.detail, Veth):
+            neighbours[item.netns].add(item.detail.peer_netns)
+    return neighbours
+
+
+def _remove(state: StateDirectory, namespaces: Namespaces, reporter: Reporter) -> None:
+    """End what is inside, let the namespaces go, forget. Devices are never removed one by one: they die with their namespace."""
+    reporter.step("removing", total=len(namespaces.handles))
+    left = process.end(process.find_inside(handle.inode for handle in namespaces.handles.values()))
+    for name in list(namespaces.handles):
+        namespaces.remove(name)
+    netns.restore_directory()
+    state.remove()
+    if left:
+        names = ", ".join(f"{one.command} ({one.pid})" for one in left)
+        raise StateError(f"processes in {state.cluster} do not end: {names}", hint="their namespaces stay until they do")

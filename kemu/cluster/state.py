@@ -1,0 +1,121 @@
+"""The state directory: what neither the file nor the kernel can tell. `/run/kemu/<cluster>/`, readable by everybody."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from kemu.plan.codec import SCHEMA as PLAN_SCHEMA
+from kemu.plan.codec import to_dict
+from kemu.plan.objects import Object
+
+ROOT = Path("/run/kemu")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """How a cluster came to be. `file` is the absolute path of its file, empty for standard input; `ready` that `up` got through.
+
+    `backend` and `sets` are what the command line added to the file, `base` where relative paths of the file start.
+    """
+
+    cluster: str
+    file: str
+    backend: str | None = None
+    sets: tuple[str, ...] = ()
+    force: bool = False
+    ready: bool = False
+    version: str = ""
+    created: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class StateDirectory:
+    """The files of one cluster. Every file is replaced as a whole, so that a reader sees the old one or the new one."""
+
+    cluster: str
+
+    @property
+    def path(self) -> Path:
+        """The directory."""
+        return ROOT / self.cluster
+
+    @property
+    def lock(self) -> Path:
+        """The lock file."""
+        return self.path / "lock"
+
+    def make(self) -> None:
+        """Make the directory if it is not there."""
+        self.path.mkdir(mode=0o755, parents=True, exist_ok=True)
+        (self.path / "log").mkdir(mode=0o755, exist_ok=True)
+
+    def write_record(self, record: Record) -> None:
+        """Remember how the cluster came to be."""
+        self._write("cluster.json", json.dumps({"schema": "kemu.cluster/1", **asdict(record)}, indent=1))
+
+    def find_record(self) -> Record | None:
+        """Return how the cluster came to be, None if the directory does not say."""
+        text = self._find("cluster.json")
+        if text is None:
+            return None
+        data = json.loads(text)
+        del data["schema"]
+        return Record(**{**data, "sets": tuple(data["sets"])})
+
+    def write_topology(self, text: str) -> None:
+        """Keep the file, verbatim."""
+        self._write("topology.yaml", text)
+
+    def find_topology(self) -> str | None:
+        """Return the file as it was applied."""
+        return self._find("topology.yaml")
+
+    def write_plan(self, objects: Iterable[Object]) -> None:
+        """Keep the plan that was carried out, for people and tools; kemu itself plans anew from the file."""
+        self._write(
+            "plan.json",
+            json.dumps({"schema": PLAN_SCHEMA, "cluster": self.cluster, "objects": [to_dict(item) for item in objects]}),
+        )
+
+    def write_baseline(self, settings: Mapping[str, str]) -> None:
+        """Keep what the settings of a fresh namespace were when the cluster came up."""
+        self._write("baseline.json", json.dumps(settings))
+
+    def find_baseline(self) -> dict[str, str] | None:
+        """Return the settings that `write_baseline` kept."""
+        text = self._find("baseline.json")
+        return json.loads(text) if text is not None else None
+
+    def append_event(self, event: str, **facts: Any) -> None:
+        """Add a line to the cluster's history."""
+        with (self.path / "events.jsonl").open("a") as file:
+            file.write(json.dumps({"time": time.time(), "event": event, **facts}) + "\n")
+
+    def remove(self) -> None:
+        """Remove the directory with everything in it, and the common one if it was the last."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        if ROOT.is_dir() and not os.listdir(ROOT):
+            ROOT.rmdir()
+
+    def _write(self, name: str, text: str) -> None:
+        temporary = self.path / f".{name}.new"
+        temporary.write_text(text)
+        temporary.replace(self.path / name)
+
+    def _find(self, name: str) -> str | None:
+        try:
+            return (self.path / name).read_text()
+        except FileNotFoundError:
+            return None
+
+
+def find_states() -> list[str]:
+    """Return the clusters that have a state directory."""
+    return sorted(path.name for path in ROOT.iterdir() if path.is_dir()) if ROOT.is_dir() else []

@@ -1,0 +1,167 @@
+"""What this kernel and this user can do, why not, and the fix: tried, not guessed from version numbers."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import struct
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from kemu.base.errors import MachineError
+from kemu.kernel import nft, process
+from kemu.kernel.messages import MAKE, RTM_NEWLINK, RTM_NEWQDISC
+from kemu.kernel.netlink import Netlink
+from kemu.kernel.netns import fresh_namespace
+
+_MODULES = Path("/lib/modules") / os.uname().release
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capability:
+    """One thing that the machine can do or not. `module` is the kernel module that brings it, where one does."""
+
+    name: str
+    what: str
+    available: bool
+    reason: str = ""
+    fix: str = ""
+    module: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Test:
+    """A way to find out: `attempt` runs in a namespace of its own, and raises OSError if it fails."""
+
+    what: str
+    attempt: Callable[[], None]
+    module: str = ""
+
+
+def find_capabilities(names: Iterable[str] | None = None) -> list[Capability]:
+    """Return the state of `names`, or of everything that kemu knows to ask about. Each is tried in a namespace of its own."""
+    process.need_root()
+    return [_try(name, _TESTS[name]) for name in (_TESTS if names is None else sorted(names))]
+
+
+def require(names: Iterable[str]) -> None:
+    """Raise MachineError, naming each one with its reason and its fix, if the machine lacks one of `names`."""
+    missing = [capability for capability in find_capabilities(names) if not capability.available]
+    if missing:
+        reasons = "; ".join(f"{capability.name} ({capability.what}): {capability.reason}" for capability in missing)
+        raise MachineError(
+            f"this machine lacks {reasons}", hint="; ".join(dict.fromkeys(capability.fix for capability in missing))
+        )
+
+
+def modules_to_load(names: Iterable[str]) -> list[str]:
+    """Return the kernel modules that `names` need and that are neither built in nor loaded."""
+    wanted = dict.fromkeys(module for name in sorted(names) if (module := _TESTS[name].module))
+    return [module for module in wanted if not _is_loaded(module) and not _is_builtin(module)]
+
+
+def load(module: str) -> None:
+    """Load a kernel module. MachineError says what modprobe said."""
+    program = shutil.which("modprobe")
+    if not program:
+        raise MachineError(f"the kernel module {module} is not loaded and there is no modprobe", hint="apt-get install kmod")
+    done = process.run([program, module])
+    if done.returncode:
+        raise MachineError(f"the kernel module {module} cannot be loaded: {done.stderr.strip()}", hint=_fix(module))
+
+
+def _try(name: str, test: _Test) -> Capability:
+    try:
+        with fresh_namespace() as descriptor:
+            try:
+                test.attempt()
+            finally:
+                os.close(descriptor)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        return Capability(name=name, what=test.what, available=False, reason=reason, fix=_fix(test.module), module=test.module)
+    return Capability(name=name, what=test.what, available=True, module=test.module)
+
+
+def _fix(module: str) -> str:
+    if module and _find_file(module):
+        return f"modprobe {module}"
+    where = f"with the module {module}" if module else "that has it"
+    return f"run a kernel {where}: your distribution's own, or a virtual machine with it"
+
+
+def _is_loaded(module: str) -> bool:
+    return Path("/sys/module", module).is_dir()
+
+
+def _is_builtin(module: str) -> bool:
+    """Say whether a module is part of the kernel itself; a kernel without any modules has nothing else."""
+    listing = _MODULES / "modules.builtin"
+    if not listing.is_file():
+        return not Path("/proc/modules").exists()
+    return any(line.rpartition("/")[2].startswith(f"{module}.ko") for line in listing.read_text().splitlines())
+
+
+def _find_file(module: str) -> bool:
+    listing = _MODULES / "modules.dep"
+    return listing.is_file() and f"/{module}.ko" in listing.read_text()
+
+
+def _make_link(kind: str, data: bytes = b"") -> Callable[[], None]:
+    def attempt() -> None:
+        info = _attr(1, kind.encode()) + (_attr(2, data) if data else b"")
+        _send(RTM_NEWLINK, bytes(16) + _attr(3, b"kemu-try\0") + _attr(18, info))
+
+    return attempt
+
+
+def _make_qdisc(kind: str, options: bytes) -> Callable[[], None]:
+    def attempt() -> None:
+        _make_link("veth")()
+        body = struct.pack("BxxxiIII", 0, 2, 0x10000, 0xFFFFFFFF, 0) + _attr(1, kind.encode() + b"\0") + _attr(2, options)
+        _send(RTM_NEWQDISC, body)
+
+    return attempt
+
+
+def _send(kind: int, body: bytes) -> None:
+    socket = Netlink()
+    try:
+        for refusal in socket.send([(kind, MAKE, body)]):
+            raise OSError(refusal.errno, refusal.text or os.strerror(refusal.errno))
+    finally:
+        socket.close()
+
+
+def _attr(kind: int, payload: bytes) -> bytes:
+    return struct.pack("HH", len(payload) + 4, kind) + payload + b"\0" * (-len(payload) % 4)
+
+
+def _nft(rule: str) -> Callable[[], None]:
+    def attempt() -> None:
+        nft.run(f"table ip kemu-try {{ chain c {{ type nat hook postrouting priority 0; {rule} }} }}")
+
+    return attempt
+
+
+def _bridge_filter() -> None:
+    path = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
+    if not path.exists():
+        raise OSError(2, "bridged packets do not pass the IP filters: br_netfilter is not there")
+
+
+_VXLAN = struct.pack("HHI", 8, 1, 1) + struct.pack(">HHHxx", 6 << 8, 15 << 8, 4789)
+_NETEM = struct.pack("IIIIII", 0, 1000, 0, 0, 0, 0)
+
+_TESTS: dict[str, _Test] = {
+    "br_netfilter": _Test("filters on bridged packets", _bridge_filter, "br_netfilter"),
+    "link:bridge": _Test("bridges", _make_link("bridge"), "bridge"),
+    "link:veth": _Test("veth pairs", _make_link("veth"), "veth"),
+    "link:vxlan": _Test("VXLAN tunnels", _make_link("vxlan", _VXLAN), "vxlan"),
+    "link:ipip": _Test("IPIP tunnels", _make_link("ipip"), "ipip"),
+    "link:geneve": _Test("Geneve tunnels", _make_link("geneve", struct.pack("HHI", 8, 1, 1)), "geneve"),
+    "link:wireguard": _Test("WireGuard in the kernel", _make_link("wireguard"), "wireguard"),
+    "nft:masquerade": _Test("nftables with address translation", _nft("masquerade fully-random"), "nft_masq"),
+    "qdisc:netem": _Test("delay and loss on links", _make_qdisc("netem", _NETEM), "sch_netem"),
+}

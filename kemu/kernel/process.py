@@ -1,0 +1,160 @@
+"""Processes: running one inside a namespace, and finding and ending those that are inside the namespaces of a cluster."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import select
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kemu.base.errors import MachineError
+from kemu.kernel.enter import set_namespace
+
+_CLONE_NEWNS = 0x20000
+_MS_REC, _MS_SLAVE, _MNT_DETACH = 0x4000, 0x80000, 2
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def enter(path: Path) -> Callable[[], None]:
+    """Return what a child does between fork and exec to be in the namespace at `path`, with a /sys that shows its devices."""
+
+    def in_child() -> None:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        set_namespace(descriptor)
+        os.close(descriptor)
+        _own_sys()
+
+    return in_child
+
+
+def _own_sys() -> None:
+    """Give this process a mount namespace whose /sys is that of its network namespace, as `ip netns exec` does."""
+    if _libc.unshare(_CLONE_NEWNS):
+        raise OSError(ctypes.get_errno(), "unshare(CLONE_NEWNS)")
+    _libc.mount(b"", b"/", b"none", _MS_SLAVE | _MS_REC, None)
+    _libc.umount2(b"/sys", _MNT_DETACH)
+    if _libc.mount(b"kemu", b"/sys", b"sysfs", 0, None):
+        raise OSError(ctypes.get_errno(), "mount sysfs on /sys")
+
+
+def run_inside(
+    path: Path, command: Sequence[str], *, environment: Mapping[str, str] | None = None, **options: Any
+) -> subprocess.CompletedProcess[str]:
+    """Run a command in the namespace at `path` and wait for it; `options` are those of subprocess.run."""
+    return subprocess.run(command, preexec_fn=enter(path), env=dict(environment or os.environ), check=False, text=True, **options)  # noqa: PLW1509
+
+
+def run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    """Run a command where kemu itself is, and return its output and exit code."""
+    return subprocess.run(command, check=False, text=True, capture_output=True, stdin=subprocess.DEVNULL)
+
+
+def start_inside(path: Path, command: Sequence[str], **options: Any) -> subprocess.Popen[Any]:
+    """Start a command in the namespace at `path`; `options` are those of subprocess.Popen."""
+    return subprocess.Popen(command, preexec_fn=enter(path), **options)  # noqa: PLW1509
+
+
+def replace_self(path: Path, command: Sequence[str], environment: Mapping[str, str]) -> None:
+    """Become `command` in the namespace at `path`. Returns only by raising OSError."""
+    enter(path)()
+    os.execvpe(command[0], list(command), dict(environment))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inside:
+    """A process that is inside a network namespace: who, since when (in clock ticks after boot), where, and what it is."""
+
+    pid: int
+    start: int
+    inode: int
+    command: str
+
+
+def find_inside(inodes: Iterable[int]) -> list[Inside]:
+    """Return every process whose network namespace is one of `inodes`, whoever started it; this process excepted."""
+    wanted = frozenset(inodes)
+    found = (_inspect(int(name)) for name in os.listdir("/proc") if name.isdigit() and int(name) != os.getpid())
+    return [process for process in found if process and process.inode in wanted]
+
+
+def _inspect(pid: int) -> Inside | None:
+    try:
+        inode = os.stat(f"/proc/{pid}/ns/net").st_ino
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    command = stat[stat.index("(") + 1 : stat.rindex(")")]
+    return Inside(pid=pid, start=int(stat[stat.rindex(")") + 2 :].split()[19]), inode=inode, command=command)
+
+
+def end(processes: Iterable[Inside], *, patience_seconds: float = 2.0) -> list[Inside]:
+    """End processes: politely, then, after a while, for certain. Returns those that still live, which would be the kernel's doing.
+
+    Each is held by a descriptor before it is looked at again, so no process that got its number meanwhile is ever met.
+    """
+    held = {_descriptor: process for process in processes if (_descriptor := _hold(process)) is not None}
+    try:
+        for signal_number in (signal.SIGTERM, signal.SIGKILL):
+            for descriptor in held:
+                with suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(descriptor, signal_number)
+            for descriptor in _wait(held, patience_seconds):
+                os.close(descriptor)
+                del held[descriptor]
+        return list(held.values())
+    finally:
+        for descriptor in held:
+            os.close(descriptor)
+
+
+def _hold(process: Inside) -> int | None:
+    try:
+        descriptor = os.pidfd_open(process.pid)
+    except OSError:
+        return None
+    now = _inspect(process.pid)
+    if now and (now.start, now.inode) == (process.start, process.inode):
+        return descriptor
+    os.close(descriptor)
+    return None
+
+
+def _wait(descriptors: Iterable[int], seconds: float) -> list[int]:
+    """Return the descriptors whose processes ended within `seconds`."""
+    waiting = set(descriptors)
+    poll = select.poll()
+    for descriptor in waiting:
+        poll.register(descriptor, select.POLLIN)
+    ended: list[int] = []
+    while waiting and (ready := poll.poll(seconds * 1000)):
+        for descriptor, _ in ready:
+            poll.unregister(descriptor)
+            waiting.discard(descriptor)
+            ended.append(descriptor)
+    return ended
+
+
+def is_root() -> bool:
+    """Return whether this process may make namespaces."""
+    return os.geteuid() == 0
+
+
+def need_root() -> None:
+    """Raise MachineError, with the command to type, unless this process may make namespaces."""
+    if not is_root():
+        raise MachineError("this needs root: it makes network namespaces", hint=f"sudo {_own_command()}")
+
+
+def _own_command() -> str:
+    """Return how to call this program under sudo, which resets PATH."""
+    program = shutil.which(sys.argv[0]) or sys.argv[0]
+    return shlex.join([str(Path(program).absolute()), *sys.argv[1:]])

@@ -1,0 +1,211 @@
+"""Carrying out steps: the only place where planned objects become kernel objects."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from kemu.base.errors import KernelError
+from kemu.base.reporter import Reporter
+from kemu.kernel import messages, nft, sysctl
+from kemu.kernel.enter import inside
+from kemu.kernel.messages import Indexes, Message
+from kemu.kernel.netlink import Refusal
+from kemu.kernel.netns import Namespaces
+from kemu.plan.objects import Addr, Fdb, Link, Neigh, Netns, NftTable, Object, Qdisc, Route, Rule, Sysctl, Veth
+from kemu.plan.order import Entry, Steps
+from kemu.plan.show import command, is_maker, title
+
+_GONE = frozenset({errno.ENOENT, errno.ESRCH, errno.ENODEV, errno.EADDRNOTAVAIL})
+_LO = 1
+
+
+@dataclass(slots=True)
+class Writer:
+    """Carries out steps in a cluster's open namespaces. `devices` knows the index of every device by namespace and name."""
+
+    namespaces: Namespaces
+    corrections: Mapping[str, str]
+    reporter: Reporter
+    devices: dict[str, dict[str, int]] = field(default_factory=lambda: defaultdict(lambda: {"lo": _LO}))
+
+    def know(self, objects: Iterable[Object]) -> None:
+        """Learn the indexes of the devices among `objects`; of two with one name the later."""
+        for item in objects:
+            if isinstance(item, Link):
+                self.devices[item.netns][item.name] = item.index
+
+    def build(self, steps: Steps) -> None:
+        """Do everything but removals, phase by phase. Raises KernelError for the first object that the kernel refuses."""
+        self._make(steps)
+        self._mend(steps.mend)
+        self._links(steps)
+        self._settings(steps.settings)
+        self._entries(steps)
+        self._tables(steps.tables)
+
+    def _make(self, steps: Steps) -> None:
+        self.reporter.step("namespaces", total=len(steps.make))
+        for netns in steps.make:
+            with self.namespaces.make(netns.netns):
+                for name, value in self.corrections.items():
+                    self._set(Sysctl(netns=netns.netns, name=name, value=value, origin=netns.origin))
+                for setting in steps.early.get(netns.netns, ()):
+                    self._set(setting)
+            self.reporter.advance()
+
+    def _set(self, setting: Sysctl) -> None:
+        try:
+            sysctl.write(setting.name, setting.value)
+        except OSError as error:
+            raise self._refused(setting, error.errno or 0) from error
+
+    def _links(self, steps: Steps) -> None:
+        self.reporter.step("devices", total=len(steps.links))
+        ends = {(link.netns, link.name): link for link in steps.links}
+        pending: dict[str, list[tuple[Object, Message]]] = defaultdict(list)
+        for link in steps.links:
+            if _is_made_from(link, ends):
+                pending[link.netns] += [(link, message) for message in self._made(link, ends)]
+        for link, have in steps.relinks:
+            pending[link.netns] += [(link, message) for message in messages.change_link(link, have, self._indexes(link.netns))]
+        self._send(pending)
+
+    def _made(self, link: Link, ends: Mapping[tuple[str, str], Link]) -> list[Message]:
+        indexes = self._indexes(link.netns)
+        if isinstance(link.detail, Veth):
+            return messages.make_veth(link, ends[link.detail.peer_netns, link.detail.peer], indexes)
+        return messages.make_link(link, indexes)
+
+    def _indexes(self, netns: str) -> Indexes:
+        return Indexes(self.devices[netns].__getitem__, lambda name: self.namespaces[name].descriptor)
+
+    def _settings(self, settings: Mapping[str, list[Sysctl]]) -> None:
+        for netns, values in settings.items():
+            with inside(self.namespaces.path(netns)):
+                for value in values:
+                    self._set(value)
+
+    def _entries(self, steps: Steps) -> None:
+        """Bring up the far ends of new veth pairs, and put addresses, routes and their like."""
+        self.reporter.step("addresses and routes", total=sum(map(len, steps.entries.values())))
+        ends = {(link.netns, link.name): link for link in steps.links}
+        pending: dict[str, list[tuple[Object, Message]]] = defaultdict(list)
+        for link in steps.links:
+            if not _is_made_from(link, ends):
+                pending[link.netns].append((link, messages.set_flags(link)))
+        for netns, items in steps.entries.items():
+            pending[netns] += [(item, self._put(item)) for item in items]
+        self._send(pending)
+
+    def _put(self, item: Entry) -> Message:
+        devices = self.devices[item.netns]
+        match item:
+            case Addr():
+                return messages.put_addr(item, devices[item.dev])
+            case Neigh():
+                return messages.put_neigh(item, devices[item.dev])
+            case Fdb():
+                return messages.put_fdb(item, devices[item.dev])
+            case Route():
+                return messages.put_route(item, devices[item.dev] if item.dev else 0)
+            case Rule():
+                return messages.put_rule(item)
+            case Qdisc():
+                raise ValueError(f"no part of kemu plans a {title(item)}")
+
+    def _tables(self, tables: Iterable[NftTable]) -> None:
+        for table in tables:
+            with inside(self.namespaces.path(table.netns)):
+                try:
+                    nft.run(nft.replace(table.family, table.name, table.body))
+                except OSError as error:
+                    raise self._refused(table, error.errno or 0, str(error.strerror)) from error
+
+    def remove(self, objects: Iterable[Object]) -> None:
+        """Remove what should not be. What went along with something else is gone already, and that is fine."""
+        for item in objects:
+            match item:
+                case Netns():
+                    self.namespaces.remove(item.netns)
+                case NftTable():
+                    with inside(self.namespaces.path(item.netns)):
+                        nft.run(f"delete table {item.family} {item.name}")
+                case Sysctl():
+                    raise ValueError(f"{title(item)}: a setting is changed back, never removed")
+                case _:
+                    self._send_removal(item)
+
+    def _send_removal(self, item: Link | Addr | Route | Rule | Neigh | Fdb | Qdisc) -> None:
+        refusals = self.namespaces[item.netns].socket.send([self._removal(item)])
+        for refusal in refusals:
+            if refusal.errno not in _GONE:
+                raise self._refused(item, refusal.errno, refusal.text)
+
+    def _removal(self, item: Link | Addr | Route | Rule | Neigh | Fdb | Qdisc) -> Message:
+        devices = self.devices[item.netns]
+        match item:
+            case Link():
+                return messages.remove_link(item.index)
+            case Addr():
+                return messages.remove_addr(item, devices[item.dev])
+            case Route():
+                return messages.remove_route(item, devices.get(item.dev, 0))
+            case Rule():
+                return messages.remove_rule(item)
+            case Neigh():
+                return messages.remove_neigh(item, devices[item.dev])
+            case Fdb():
+                return messages.remove_fdb(item, devices[item.dev])
+            case Qdisc():
+                return messages.remove_qdisc(item, devices[item.dev])
+
+    def _mend(self, namespaces: Iterable[Netns]) -> None:
+        """Give back what a namespace lacks of what the kernel itself puts into a fresh one."""
+        for netns in namespaces:
+            self._send({netns.netns: [(netns, _restored(netns, what)) for what in netns.lacks]})
+
+    def _send(self, pending: Mapping[str, list[tuple[Object, Message]]]) -> None:
+        """Send each namespace its messages in one go."""
+        for netns, pairs in pending.items():
+            refusals = self.namespaces[netns].socket.send([message for _, message in pairs])
+            if refusals:
+                self._raise_first(refusals, [item for item, _ in pairs])
+            self.reporter.advance(len(pairs))
+
+    def _raise_first(self, refusals: list[Refusal], items: list[Object]) -> None:
+        first = min(refusals, key=lambda refusal: refusal.position)
+        raise self._refused(items[first.position], first.errno, first.text)
+
+    def _refused(self, item: Object, code: int, text: str = "") -> KernelError:
+        cluster = self.namespaces.cluster
+        reason = text or os.strerror(code)
+        return KernelError(
+            f"the kernel refused {title(item)} in {cluster}.{item.netns}: {reason}",
+            object_title=title(item),
+            netns=f"{cluster}.{item.netns}",
+            errno=code,
+            command=command(item, cluster),
+            origin=item.origin,
+        )
+
+
+def _is_made_from(link: Link, ends: Mapping[tuple[str, str], Link]) -> bool:
+    return not isinstance(link.detail, Veth) or is_maker(link, ends[link.detail.peer_netns, link.detail.peer])
+
+
+def _restored(netns: Netns, what: str) -> Message:
+    """Return the message that restores one thing of Netns.lacks, in the words of `read`."""
+    kind, *words = what.split()
+    match kind, words:
+        case "lo", ["up"]:
+            return messages.bring_up(_LO)
+        case "lo", [address]:
+            return messages.put_addr(Addr(netns=netns.netns, dev="lo", address=address, scope="host"), _LO)
+        case "rule", [family, priority, table]:
+            return messages.put_rule(Rule(netns=netns.netns, family=int(family), priority=int(priority), table=int(table)))
+        case _:
+            raise ValueError(f"{netns.netns} lacks {what}: nobody knows how to give it back")

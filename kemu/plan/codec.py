@@ -1,0 +1,80 @@
+"""Objects as JSON and back: one dict an object, its kind's name and its fields; `origin` as text, and only outwards."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+from kemu.plan.objects import (
+    Addr,
+    Bridge,
+    BridgePort,
+    Fdb,
+    Foreign,
+    Link,
+    Loopback,
+    Neigh,
+    Netns,
+    NftTable,
+    Object,
+    Qdisc,
+    Route,
+    Rule,
+    Sysctl,
+    Veth,
+    Vxlan,
+)
+
+SCHEMA = "kemu.plan/1"
+
+KINDS: dict[str, type[Object]] = {
+    "netns": Netns,
+    "link": Link,
+    "addr": Addr,
+    "route": Route,
+    "rule": Rule,
+    "neigh": Neigh,
+    "fdb": Fdb,
+    "sysctl": Sysctl,
+    "qdisc": Qdisc,
+    "nft-table": NftTable,
+}
+_DETAILS: dict[str, type[Any]] = {"veth": Veth, "bridge": Bridge, "vxlan": Vxlan, "loopback": Loopback, "foreign": Foreign}
+_NAMES: dict[type[Any], str] = {kind: name for name, kind in (*KINDS.items(), *_DETAILS.items())}
+_FIELDS: dict[type[Any], tuple[str, ...]] = {
+    kind: tuple(field.name for field in fields(kind) if field.name != "origin") for kind in (*_NAMES, BridgePort)
+}
+
+
+def kind_of(item: Object) -> str:
+    """Return the name of an object's kind, as JSON and tables have it."""
+    return _NAMES[type(item)]
+
+
+def to_dict(item: Object) -> dict[str, Any]:
+    """Return an object as JSON."""
+    data = {"kind": _NAMES[type(item)], **_plain(item)}
+    if isinstance(item, Link):
+        data["detail"] = {"kind": _NAMES[type(item.detail)], **_plain(item.detail)}
+        data["port"] = _plain(item.port) if item.port else None
+    data["origin"] = str(item.origin) if item.origin else None
+    return data
+
+
+def _plain(item: Any) -> dict[str, Any]:
+    return {name: getattr(item, name) for name in _FIELDS[type(item)]}
+
+
+def from_dict(data: dict[str, Any]) -> Object:
+    """Return the object that `to_dict` described, without its origin. Raises KeyError or TypeError if it did not."""
+    kind = KINDS[data["kind"]]
+    values = {name: _frozen(data[name]) for name in _FIELDS[kind] if name in data}
+    if kind is Link:
+        detail = dict(data["detail"])
+        values["detail"] = _DETAILS[detail.pop("kind")](**detail)
+        values["port"] = BridgePort(**data["port"]) if data["port"] else None
+    return kind(**values)
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

@@ -1,0 +1,173 @@
+"""In which order changes are carried out: fixed phases, no graph.
+
+A device that has to be made anew takes with it what stands on it; so whatever the plan has on such a device is put there again.
+Putting something that is there already changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from kemu.plan.diff import Change
+from kemu.plan.objects import (
+    Addr,
+    Bridge,
+    Fdb,
+    Key,
+    Link,
+    Neigh,
+    Netns,
+    NftTable,
+    Object,
+    Qdisc,
+    Route,
+    Rule,
+    Sysctl,
+    Veth,
+    Vxlan,
+)
+from kemu.plan.sysctls import device_of
+
+Entry = Addr | Neigh | Fdb | Route | Rule | Qdisc
+
+_RANK: dict[type[Object], int] = {Addr: 0, Neigh: 1, Fdb: 2, Route: 3, Rule: 4, Qdisc: 5}
+_REMOVAL_RANK: dict[type[Object], int] = {NftTable: 0, Qdisc: 1, Rule: 2, Route: 3, Fdb: 4, Neigh: 5, Addr: 6, Link: 7, Netns: 8}
+_LINK_RANK: dict[type[object], int] = {Bridge: 0, Veth: 1, Vxlan: 2}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Steps:
+    """The phases, in their order. `remove` holds objects as read; `early` settings belong to `make` and come before any device."""
+
+    remove: tuple[Object, ...] = ()
+    make: tuple[Netns, ...] = ()
+    mend: tuple[Netns, ...] = ()
+    early: Mapping[str, list[Sysctl]] = field(default_factory=dict)
+    links: tuple[Link, ...] = ()
+    relinks: tuple[tuple[Link, Link], ...] = ()
+    settings: Mapping[str, list[Sysctl]] = field(default_factory=dict)
+    entries: Mapping[str, list[Entry]] = field(default_factory=dict)
+    tables: tuple[NftTable, ...] = ()
+
+
+def steps_for_all(plan: Iterable[Object]) -> Steps:
+    """Return the steps that make a whole plan where nothing is."""
+    return _steps(list(plan), [], [], [])
+
+
+def steps_for(changes: Iterable[Change], plan: Mapping[Key, Object]) -> Steps:
+    """Return the steps that carry out `changes` towards `plan`."""
+    changes = list(changes)
+    puts = {change.want.key: change.want for change in changes if change.want is not None}
+    have = {change.have.key: change.have for change in changes if change.have is not None}
+    new = _renewed(changes, plan)
+    touched = new | {(item.netns, item.name) for item in puts.values() if isinstance(item, Link)}
+    puts |= {key: item for key, item in plan.items() if _stands_on(item, touched)}
+    puts |= {key: item for key, item in plan.items() if isinstance(item, Link) and (item.netns, item.name) in new}
+    relinks = [
+        (item, known)
+        for key, item in puts.items()
+        if isinstance(item, Link) and (item.netns, item.name) not in new and isinstance(known := have.get(key), Link)
+    ]
+    relinks += [
+        (item, _orphan(item))
+        for item in plan.values()
+        if isinstance(item, Link) and _lost_master(item, new) and item.key not in puts
+    ]
+    unwanted = [item for key, item in have.items() if key not in puts or _is_renewed(item, new)]
+    mended = [item for key, item in have.items() if isinstance(item, Netns) and key in puts]
+    kept = {link.key for link, _ in relinks} | {item.key for item in mended}
+    return _steps([item for key, item in puts.items() if key not in kept], unwanted, mended, relinks)
+
+
+def _steps(puts: list[Object], unwanted: list[Object], mended: list[Netns], relinks: list[tuple[Link, Link]]) -> Steps:
+    fresh = tuple(item for item in puts if isinstance(item, Netns))
+    links = [item for item in puts if isinstance(item, Link)]
+    early, settings = _settings(puts, {item.netns for item in fresh}, links)
+    return Steps(
+        remove=tuple(sorted(unwanted, key=lambda item: _REMOVAL_RANK.get(type(item), 0))),
+        make=fresh,
+        mend=tuple(mended),
+        early=early,
+        links=tuple(sorted(links, key=lambda link: _LINK_RANK.get(type(link.detail), 3))),
+        relinks=tuple(relinks),
+        settings=settings,
+        entries=_entries(puts),
+        tables=tuple(item for item in puts if isinstance(item, NftTable)),
+    )
+
+
+def _settings(puts: list[Object], fresh: set[str], links: list[Link]) -> tuple[dict[str, list[Sysctl]], dict[str, list[Sysctl]]]:
+    """Split settings into those of a new namespace as a whole and those that need its devices (or come to an old namespace)."""
+    devices = {(link.netns, link.name) for link in links}
+    early: dict[str, list[Sysctl]] = defaultdict(list)
+    late: dict[str, list[Sysctl]] = defaultdict(list)
+    for item in puts:
+        if isinstance(item, Sysctl):
+            at_once = item.netns in fresh and (item.netns, device_of(item.name)) not in devices
+            (early if at_once else late)[item.netns].append(item)
+    for settings in late.values():
+        settings.sort(key=lambda item: item.name.count("/"))  # a namespace's forwarding resets that of its devices
+    return early, late
+
+
+def _entries(puts: list[Object]) -> dict[str, list[Entry]]:
+    entries: dict[str, list[Entry]] = defaultdict(list)
+    for item in sorted((item for item in puts if isinstance(item, Entry)), key=lambda item: _RANK[type(item)]):
+        entries[item.netns].append(item)
+    return entries
+
+
+def _renewed(changes: list[Change], plan: Mapping[Key, Object]) -> set[tuple[str, str]]:
+    """Return (netns, name) of every planned device that has to be made anew, those that go along with another included."""
+    waiting = [change.want for change in changes if isinstance(change.want, Link) and _must_renew(change)]
+    new: set[tuple[str, str]] = set()
+    while waiting:
+        link = waiting.pop()
+        if (link.netns, link.name) in new:
+            continue
+        new.add((link.netns, link.name))
+        waiting += [item for item in plan.values() if isinstance(item, Link) and _goes_along(item, link)]
+    return new
+
+
+def _must_renew(change: Change) -> bool:
+    """Say whether a device cannot become what is wanted by changing it."""
+    want, have = change.want, change.have
+    if not isinstance(want, Link) or not isinstance(have, Link):
+        return True
+    if want.index != have.index or type(want.detail) is not type(have.detail):
+        return True
+    return want.detail != have.detail and not isinstance(want.detail, Bridge)
+
+
+def _goes_along(item: Link, gone: Link) -> bool:
+    """Say whether the kernel removes `item` together with `gone`: the other end of a veth, a tunnel over the device."""
+    if isinstance(gone.detail, Veth) and (item.netns, item.name) == (gone.detail.peer_netns, gone.detail.peer):
+        return True
+    return isinstance(item.detail, Vxlan) and (item.netns, item.detail.lower) == (gone.netns, gone.name)
+
+
+def _stands_on(item: Object, devices: set[tuple[str, str]]) -> bool:
+    match item:
+        case Addr() | Neigh() | Fdb() | Route() | Qdisc():
+            return (item.netns, item.dev) in devices
+        case Sysctl():
+            return (item.netns, device_of(item.name)) in devices
+        case _:
+            return False
+
+
+def _lost_master(item: Link, new: set[tuple[str, str]]) -> bool:
+    return (item.netns, item.master) in new and (item.netns, item.name) not in new
+
+
+def _orphan(item: Link) -> Link:
+    """Return a bridge port as it is after its bridge went."""
+    return Link(netns=item.netns, name=item.name, index=item.index, mac=item.mac, mtu=item.mtu, detail=item.detail, up=item.up)
+
+
+def _is_renewed(item: Object, new: set[tuple[str, str]]) -> bool:
+    return isinstance(item, Link) and (item.netns, item.name) in new

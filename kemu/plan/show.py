@@ -1,0 +1,316 @@
+"""Objects as the commands a person would type: one line each, and a whole plan as a commented script for bash."""
+
+from __future__ import annotations
+
+import shlex
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+
+from kemu.plan.objects import (
+    MAIN,
+    Addr,
+    Bridge,
+    BridgePort,
+    Fdb,
+    Foreign,
+    Link,
+    Loopback,
+    Neigh,
+    Netns,
+    NftTable,
+    Object,
+    Qdisc,
+    Route,
+    Rule,
+    Sysctl,
+    Veth,
+    Vxlan,
+)
+from kemu.plan.sysctls import IPV4_BASELINE, device_of
+
+
+def title(item: Object) -> str:
+    """Return what an object is, in a few words, without its namespace."""
+    match item:
+        case Netns():
+            return "namespace"
+        case Link():
+            return f"{_kind(item)} {item.name}"
+        case Addr():
+            return f"address {item.address} on {item.dev}"
+        case Route():
+            table = "" if item.table == MAIN else f" in table {item.table}"
+            metric = f" metric {item.metric}" if item.metric not in (0, 1024) else ""
+            return f"route {_destination(item)}{metric}{table}"
+        case Rule():
+            return f"rule {item.priority} (IPv{item.family})"
+        case Neigh():
+            return f"{'proxied neighbour' if item.proxy else 'neighbour'} {item.address} on {item.dev}"
+        case Fdb():
+            return f"forwarding entry {item.mac} on {item.dev}" + (f" to {item.dst}" if item.dst else "")
+        case Sysctl():
+            return f"setting {item.name}"
+        case Qdisc():
+            return f"qdisc {item.kind} on {item.dev} {item.parent}"
+        case NftTable():
+            return f"nft table {item.family} {item.name}"
+
+
+def command(item: Object, cluster: str, action: str = "add") -> str:
+    """Return the command that makes an object, or with action "remove" takes it away, as a person would type it."""
+    return _line(_argv(item, cluster, action)) if not isinstance(item, NftTable) else _table_command(item, cluster, action)
+
+
+def _line(argv: list[str]) -> str:
+    return shlex.join(argv)
+
+
+def _argv(item: Object, cluster: str, action: str) -> list[str]:
+    ns = f"{cluster}.{item.netns}"
+    verb = {"add": "add", "change": "replace", "remove": "del"}[action]
+    match item:
+        case Netns():
+            return ["ip", "netns", "del" if action == "remove" else "add", ns]
+        case Link():
+            return _link(item, cluster, action)
+        case Addr():
+            return ["ip", "-n", ns, "addr", verb, item.address, *_broadcast(item), "dev", item.dev, *_scope(item), *_nodad(item)]
+        case Route():
+            return ["ip", *_family(item.dst), "-n", ns, "route", verb, *_route(item)]
+        case Rule():
+            return ["ip", f"-{item.family}", "-n", ns, "rule", "del" if action == "remove" else "add", *_rule(item)]
+        case Neigh():
+            if item.proxy:
+                return ["ip", "-n", ns, "neigh", verb, "proxy", item.address, "dev", item.dev]
+            return ["ip", "-n", ns, "neigh", verb, item.address, "lladdr", item.mac, "dev", item.dev, "nud", "permanent"]
+        case Fdb():
+            where = ["dst", item.dst, "self", "permanent"] if item.dst else ["master", "static"]
+            return ["bridge", "-n", ns, "fdb", verb if action != "change" else "replace", item.mac, "dev", item.dev, *where]
+        case Sysctl():
+            return ["ip", "netns", "exec", ns, "sysctl", "-qw", f"{item.name}={item.value}"]
+        case Qdisc():
+            return ["tc", "-n", ns, "qdisc", verb, "dev", item.dev, item.parent, "handle", item.handle, item.kind]
+        case NftTable():
+            raise TypeError("a table is no single command")
+
+
+def _kind(link: Link) -> str:
+    match link.detail:
+        case Foreign():
+            return f"device ({link.detail.kind})"
+        case Loopback():
+            return "device"
+        case _:
+            return type(link.detail).__name__.lower()
+
+
+def _destination(route: Route) -> str:
+    return "default" if route.dst in ("0.0.0.0/0", "::/0") else route.dst
+
+
+def _broadcast(addr: Addr) -> list[str]:
+    return ["brd", addr.broadcast] if addr.broadcast else []
+
+
+def _scope(addr: Addr) -> list[str]:
+    return [] if addr.scope == "global" else ["scope", addr.scope]
+
+
+def _nodad(addr: Addr) -> list[str]:
+    return ["nodad"] if ":" in addr.address else []
+
+
+def _family(address: str) -> list[str]:
+    return ["-6"] if ":" in address else []
+
+
+def _route(route: Route) -> list[str]:
+    words = [] if route.type == "unicast" else [route.type]
+    words.append(_destination(route))
+    pairs: list[tuple[str, object]] = [
+        ("via", route.via),
+        ("dev", route.dev),
+        ("proto", "" if route.protocol == "boot" else route.protocol),
+        ("scope", "" if route.scope == "global" else route.scope),
+        ("src", route.src),
+        ("metric", route.metric),
+        ("table", "" if route.table == MAIN else route.table),
+        ("mtu", route.mtu),
+    ]
+    words += [str(word) for pair in pairs if pair[1] for word in pair]
+    return [*words, "onlink"] if route.onlink else words
+
+
+def _rule(rule: Rule) -> list[str]:
+    pairs = [("from", rule.src or "all"), ("to", rule.dst), ("iif", rule.iif), ("oif", rule.oif), ("fwmark", rule.mark)]
+    words = [word for pair in pairs if pair[1] for word in pair]
+    return [*words, "priority", str(rule.priority), *(["lookup", str(rule.table)] if rule.action == "lookup" else [rule.action])]
+
+
+def _link(link: Link, cluster: str, action: str) -> list[str]:
+    ns = f"{cluster}.{link.netns}"
+    if action == "remove":
+        return ["ip", "-n", ns, "link", "del", "dev", link.name]
+    if action == "change":
+        return ["ip", "-n", ns, "link", "set", "dev", link.name, "address", link.mac, "mtu", str(link.mtu), *_state(link)]
+    return ["ip", "-n", ns, "link", "add", "name", link.name, *_identity(link), *_detail(link, cluster)]
+
+
+def _identity(link: Link) -> list[str]:
+    return ["index", str(link.index), "address", link.mac, "mtu", str(link.mtu)]
+
+
+def _detail(link: Link, cluster: str) -> list[str]:
+    match link.detail:
+        case Veth(peer_netns=peer_netns, peer=peer):
+            return ["type", "veth", "peer", "name", peer, "netns", f"{cluster}.{peer_netns}"]
+        case Bridge():
+            return ["type", "bridge", *_bridge(link.detail)]
+        case Vxlan():
+            return ["type", "vxlan", *_vxlan(link.detail)]
+        case Loopback() | Foreign():
+            return ["type", _kind(link)]
+
+
+def _bridge(bridge: Bridge) -> list[str]:
+    words = [] if bridge.ageing_seconds == 300 else ["ageing_time", str(bridge.ageing_seconds * 100)]
+    words += ["stp_state", "1"] if bridge.stp else []
+    words += [] if bridge.multicast_snooping else ["mcast_snooping", "0"]
+    return words + (["vlan_filtering", "1"] if bridge.vlan_filtering else [])
+
+
+def _vxlan(vxlan: Vxlan) -> list[str]:
+    words = ["id", str(vxlan.vni), "local", vxlan.local, "dev", vxlan.lower, "dstport", str(vxlan.port)]
+    return words if vxlan.learning else [*words, "nolearning"]
+
+
+def _state(link: Link) -> list[str]:
+    words = ["up"] if link.up else ["down"]
+    words += ["master", link.master] if link.master else ["nomaster"]
+    return words + _flag_words(link)
+
+
+_FLAG_COMMANDS = {
+    "noarp": ("arp", "off"),
+    "promisc": ("promisc", "on"),
+    "allmulti": ("allmulticast", "on"),
+    "nomulticast": ("multicast", "off"),
+}
+
+
+def _flag_words(link: Link) -> list[str]:
+    return [part for word in link.flags for part in _FLAG_COMMANDS[word]]
+
+
+def _table_command(table: NftTable, cluster: str, action: str) -> str:
+    ns = f"{cluster}.{table.netns}"
+    if action == "remove":
+        return _line(["ip", "netns", "exec", ns, "nft", "delete", "table", table.family, table.name])
+    remove = f"delete table {table.family} {table.name}\n" if action == "change" else ""
+    return f"ip netns exec {ns} nft -f - <<'END'\n{remove}table {table.family} {table.name} {{\n{table.body}\n}}\nEND"
+
+
+# --- a whole plan -----------------------------------------------------------------------------------------------------------------
+
+
+def show_script(objects: Iterable[Object], cluster: str) -> str:
+    """Return a bash script that makes a plan, as `kemu up` would, on a machine where none of it is."""
+    sections = _sections(list(objects), cluster)
+    return "\n".join([_HEAD.format(cluster=cluster, baseline=_baseline()), *sections]) + "\n"
+
+
+_HEAD = """\
+#!/bin/bash
+# The cluster {cluster}, in the commands that a person would type. Run it as root; `kemu down {cluster}` takes it away again.
+set -euo pipefail
+
+# A new network namespace copies some settings from the machine's own; these are what the kernel itself would choose.
+# The alias of lo says that the namespace is kemu's.
+namespace() {{
+  ip netns add "$1"
+  ip -n "$1" link set lo alias "kemu:$1" up
+  ip netns exec "$1" sysctl -q -p - <<'END'
+{baseline}
+END
+}}
+"""
+
+
+def _baseline() -> str:
+    return "\n".join(f"{name}={value}" for name, value in IPV4_BASELINE.items())
+
+
+def _sections(objects: list[Object], cluster: str) -> Iterator[str]:
+    links = [item for item in objects if isinstance(item, Link)]
+    devices = {(link.netns, link.name): link for link in links}
+    yield _section("Namespaces", (f"namespace {cluster}.{item.netns}" for item in objects if isinstance(item, Netns)))
+    early, late = _split_settings([item for item in objects if isinstance(item, Sysctl)], devices)
+    yield _section("Settings of whole namespaces", (command(item, cluster) for item in early))
+    for heading, kind in (("Bridges", Bridge), ("Veth pairs", Veth), ("Tunnels", Vxlan)):
+        chosen = [link for link in links if isinstance(link.detail, kind)]
+        yield _section(heading, (line for link in chosen for line in _device_lines(link, devices, cluster)))
+    yield _section("Settings of devices", (command(item, cluster) for item in late))
+    for heading, wanted in _ENTRY_SECTIONS:
+        yield _section(heading, (command(item, cluster) for item in objects if isinstance(item, wanted)))
+
+
+_ENTRY_SECTIONS: tuple[tuple[str, type[Object]], ...] = (
+    ("Addresses", Addr),
+    ("Neighbours", Neigh),
+    ("Forwarding entries", Fdb),
+    ("Routes", Route),
+    ("Rules", Rule),
+    ("Filters and address translation", NftTable),
+)
+
+
+def _section(heading: str, lines: Iterable[str]) -> str:
+    text = "\n".join(lines)
+    return f"# {heading}\n{text}\n" if text else ""
+
+
+def _split_settings(settings: list[Sysctl], devices: Mapping[tuple[str, str], Link]) -> tuple[list[Sysctl], list[Sysctl]]:
+    halves: dict[bool, list[Sysctl]] = defaultdict(list)
+    for item in settings:
+        halves[(item.netns, device_of(item.name)) in devices].append(item)
+    return halves[False], halves[True]
+
+
+def _device_lines(link: Link, devices: Mapping[tuple[str, str], Link], cluster: str) -> Iterator[str]:
+    """Yield the commands for a device; a veth pair is made with its bridge's end, or the first by name."""
+    ns = f"{cluster}.{link.netns}"
+    words = _argv(link, cluster, "add")
+    if isinstance(link.detail, Veth):
+        peer = devices[link.detail.peer_netns, link.detail.peer]
+        if not is_maker(link, peer):
+            return
+        i = words.index("peer") + 1
+        words = [*words[: i + 2], *_identity(peer), *words[i + 2 :]]
+        yield _line(words)
+        yield _line(["ip", "-n", f"{cluster}.{peer.netns}", "link", "set", "dev", peer.name, *_nontrivial_state(peer)])
+    else:
+        yield _line(words)
+    yield _line(["ip", "-n", ns, "link", "set", "dev", link.name, *_nontrivial_state(link)])
+    if link.port and link.port != BridgePort():
+        yield _line(["bridge", "-n", ns, "link", "set", "dev", link.name, *_port(link.port)])
+
+
+def is_maker(link: Link, peer: Link) -> bool:
+    """Say whether a veth pair is made from `link`: the end on a bridge, else the first by name."""
+    return (not link.master, link.netns, link.name) < (not peer.master, peer.netns, peer.name)
+
+
+def _nontrivial_state(link: Link) -> list[str]:
+    words = ["master", link.master] if link.master else []
+    return [*words, *_flag_words(link), "up" if link.up else "down"]
+
+
+def _port(port: BridgePort) -> list[str]:
+    plain = BridgePort()
+    names = ("hairpin", "isolated", "learning", "flood")
+    return [
+        word
+        for name in names
+        if getattr(port, name) != getattr(plain, name)
+        for word in (name, "on" if getattr(port, name) else "off")
+    ]

@@ -8,7 +8,6 @@ from __future__ import annotations
 import socket
 import struct
 from collections.abc import Sequence
-from contextlib import suppress
 
 Ancillary = Sequence[tuple[int, int, bytes]]
 
@@ -123,10 +122,14 @@ def _bound(sock: socket.socket, address: str, port: int) -> socket.socket:
 
 def _prepare(sock: socket.socket) -> None:
     sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-    for force, plain in ((SO_RCVBUFFORCE, socket.SO_RCVBUF), (SO_SNDBUFFORCE, socket.SO_SNDBUF)):
-        with suppress(PermissionError):
-            sock.setsockopt(socket.SOL_SOCKET, force, BUFFER_BYTES)
-            continue
+    _enlarge(sock, SO_RCVBUFFORCE, socket.SO_RCVBUF)
+    _enlarge(sock, SO_SNDBUFFORCE, socket.SO_SNDBUF)
+
+
+def _enlarge(sock: socket.socket, forced: int, plain: int) -> None:
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, forced, BUFFER_BYTES)
+    except PermissionError:  # in a user namespace: as far as the machine's limit lets us
         sock.setsockopt(socket.SOL_SOCKET, plain, BUFFER_BYTES)
 
 

@@ -1,6 +1,6 @@
 """Endpoints: what users call the pods, nodes and hosts of a cluster, in every verb.
 
-    [pod/|node/|host/][namespace/]name[:port[/protocol]]     an address     app=web,tier!=db (every pod that fits)
+[pod/|node/|host/][namespace/]name[:port[/protocol]]     an address     app=web,tier!=db (every pod that fits)
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from typing import Literal
 from kemu.base.errors import NotFoundError, UsageError
 from kemu.spec.model import Host, IPAddress, Node, Pod, Topology
 
-_FORM = re.compile(r"(?:(?P<kind>[a-z]+)/)?(?:(?P<namespace>[^/:]+)/)?(?P<name>[^/:]+)(?::(?P<port>[^/]+)(?:/(?P<protocol>[A-Za-z]+))?)?")
+_FORM = re.compile(
+    r"(?:(?P<kind>[a-z]+)/)?(?:(?P<namespace>[^/:]+)/)?(?P<name>[^/:]+)(?::(?P<port>[^/]+)(?:/(?P<protocol>[A-Za-z]+))?)?"
+)
 _KINDS = ("pod", "node", "host")
 _LATER = ("svc", "deploy")
 _REQUIREMENT = re.compile(r"(?P<key>[^=!]+)(?P<operator>==?|!=)(?P<value>.*)")
@@ -50,7 +52,13 @@ def pod_endpoint(pod: Pod) -> Endpoint:
 def machine_endpoint(machine: Node | Host) -> Endpoint:
     """Return a node or host as an endpoint."""
     kind: Kind = "node" if isinstance(machine, Node) else "host"
-    return Endpoint(kind=kind, name=machine.name, netns=machine.netns, addresses=machine.addresses, node=machine.name if kind == "node" else "")
+    return Endpoint(
+        kind=kind,
+        name=machine.name,
+        netns=machine.netns,
+        addresses=machine.addresses,
+        node=machine.name if kind == "node" else "",
+    )
 
 
 def all_endpoints(topology: Topology, kinds: Iterable[str] = _KINDS) -> list[Endpoint]:
@@ -80,7 +88,10 @@ def find_endpoint(topology: Topology, text: str, *, namespace: str = "default") 
     if len(found) == 1:
         return found[0]
     names = ", ".join(endpoint.full for endpoint in found[:5])
-    raise UsageError(f'"{text}" means {len(found)} pods, and one is needed', hint=f"choose from {names}" if found else "no pod has these labels")
+    raise UsageError(
+        f'"{text}" means {len(found)} pods, and one is needed',
+        hint=f"choose from {names}" if found else "no pod has these labels",
+    )
 
 
 def _address(text: str) -> IPAddress | None:
@@ -100,11 +111,16 @@ def _by_address(topology: Topology, address: IPAddress) -> Endpoint:
 def _by_name(topology: Topology, text: str, namespace: str) -> Endpoint:
     match = _FORM.fullmatch(text)
     if not match:
-        raise UsageError(f'"{text}" is no endpoint', hint="[pod/|node/|host/][namespace/]name[:port[/protocol]], an address, or a selector app=web")
+        raise UsageError(
+            f'"{text}" is no endpoint',
+            hint="[pod/|node/|host/][namespace/]name[:port[/protocol]], an address, or a selector app=web",
+        )
     kind, space, name = _words(match, namespace)
     found = [endpoint for endpoint in all_endpoints(topology) if _fits(endpoint, kind, space, name)]
     if not found:
-        raise NotFoundError(f'there is no {kind or "pod, node or host"} "{_shown(match)}" in {topology.name}', hint=_hint(topology, name))
+        raise NotFoundError(
+            f'there is no {kind or "pod, node or host"} "{_shown(match)}" in {topology.name}', hint=_hint(topology, name)
+        )
     if len(found) > 1:
         raise UsageError(f'"{text}" may be {" or ".join(one.full for one in found)}', hint="write it in full")
     return replace(found[0], port=_port(match["port"]), protocol=(match["protocol"] or "").lower())

@@ -1,0 +1,258 @@
+"""Every key of a topology file, in tables: the reader, the JSON Schema and the reference page are made from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields
+from enum import StrEnum
+from typing import Any, get_type_hints
+
+from kemu.spec.kinds import (
+    BAD,
+    Addresses,
+    Boolean,
+    Choice,
+    Except,
+    Field,
+    Integer,
+    Kind,
+    Label,
+    Labels,
+    Later,
+    ListOf,
+    ListOr,
+    NumberOr,
+    Prefixes,
+    Subnets,
+    Sysctls,
+    Table,
+    Text,
+)
+from kemu.spec.model import IpFamily, KubeProxyMode, PolicyEngine, Protocol
+from kemu.spec.source import Log, MappingNode, Node, ScalarNode, find_close, kind_of
+
+CLUSTER_NAME_LENGTH = 32
+MOST = 5000  # of nodes or of one pod's replicas: far beyond what a machine holds, and short of a slip of the finger
+
+
+@dataclass(frozen=True, slots=True)
+class BackendKind:
+    """`networking.backend`: a name, or one key with options. Read as (name, options or None)."""
+
+    classes: Mapping[str, type[Any]]
+    word: str = "name, or {name: {options}}"
+
+    def read(self, node: Node, log: Log, about: str) -> Any:
+        if isinstance(node, ScalarNode):
+            return (node.value, {}, node) if self._exists(node, log) else BAD
+        entries = log.entries(node) if isinstance(node, MappingNode) else []
+        if len(entries) != 1:
+            log.wrong(
+                node,
+                f"{about}: expected a backend's name, or one key with its options, not {kind_of(node)}",
+                "{vxlan: {port: 8472}}",
+            )
+            return BAD
+        [(key, value)] = entries
+        if not self._exists(key, log):
+            return BAD
+        table = Table(f"{about} {key.value}", option_fields(self.classes[key.value]))
+        entry = table.read(value, log, f"{about} {key.value}")
+        return BAD if entry is BAD else (key.value, entry.values, key)
+
+    def _exists(self, node: ScalarNode, log: Log) -> bool:
+        if node.value in self.classes:
+            return True
+        log.wrong(node, f'there is no backend called "{node.value}"', find_close(node.value, self.classes))
+        return False
+
+    def schema(self) -> dict[str, Any]:
+        options = {name: Table(name, option_fields(kind)).schema() for name, kind in self.classes.items()}
+        mapping = {"type": "object", "properties": options, "additionalProperties": False, "minProperties": 1, "maxProperties": 1}
+        return {"anyOf": [{"enum": list(self.classes)}, mapping]}
+
+
+def option_fields(options: type[Any]) -> dict[str, Field]:
+    """Return the keys of a backend's options, in the file's spelling."""
+    hints = get_type_hints(options)
+    return {camel_case(one.name): _option_field(hints[one.name], one.metadata, one.default) for one in fields(options)}
+
+
+def _option_field(kind: type[Any], metadata: Mapping[str, Any], default: Any) -> Field:
+    word = (
+        ""
+        if default is MISSING
+        else {True: "true", False: "false"}.get(default, str(default))
+        if isinstance(default, bool)
+        else str(default)
+    )
+    return Field(kind=_option_kind(kind, metadata), help=metadata["help"], default=word)
+
+
+def _option_kind(kind: type[Any], metadata: Mapping[str, Any]) -> Kind:
+    if kind is bool:
+        return Boolean()
+    if kind is int:
+        return Integer(metadata["least"] or 0, metadata["most"] or 2**31 - 1)
+    if issubclass(kind, StrEnum):
+        return Choice(kind)
+    return Text()
+
+
+def camel_case(name: str) -> str:
+    """Return a Python name as the file spells it: direct_routing is directRouting."""
+    head, *rest = name.split("_")
+    return head + "".join(word.capitalize() for word in rest)
+
+
+def snake_case(name: str) -> str:
+    """Return the file's spelling as a Python name."""
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
+
+
+LINK = Field(kind=Later(), help="Rate, delay, jitter, loss and MTU of a link.")
+SYSCTLS = Field(kind=Sysctls(), help="Settings below net. of its kernel namespace.")
+LABELS = Field(kind=Labels(), help="Kubernetes labels.")
+
+SEGMENT = Table(
+    "segment",
+    {
+        "name": Field(kind=Label(), help="What nodes and hosts call it.", required=True),
+        "subnet": Field(
+            kind=Subnets(), help="Its addresses.", default="172.18.0.0/16; of several segments the i-th 172.18.i.0/24"
+        ),
+        "uplink": LINK,
+    },
+)
+FABRIC = Table(
+    "",
+    {
+        "mtu": Field(kind=Integer(576, 65521), help="Bytes that a packet between machines may have.", default="1500"),
+        "segments": Field(kind=ListOf(SEGMENT, 1), help="Layer-2 networks, joined by a router.", default="one, called lan"),
+        "link": LINK,
+        "allowForeignAddresses": Field(
+            kind=Except(Boolean(), frozenset({True})),
+            help="Whether the fabric carries packets with pods' addresses.",
+            default="true",
+        ),
+        "podRoutes": Field(kind=Except(Text("none"), frozenset({"none"})), help="What the fabric knows of pods.", default="none"),
+        "deny": Field(kind=Later(), help="A firewall between nodes."),
+    },
+)
+NODE = Table(
+    "node",
+    {
+        "name": Field(kind=Label(), help="Its name; with count the stem: w-1, w-2 …", required=True),
+        "count": Field(kind=Integer(1, MOST), help="How many nodes; they are numbered."),
+        "segment": Field(kind=Label(), help="The segment that it is on.", default="the first"),
+        "segments": Field(kind=ListOf(Label(), 1), help="With count: segments to deal the nodes out to, in turn."),
+        "address": Field(kind=Addresses(), help="Its address on the fabric.", default="from the 11th of its segment"),
+        "podSubnet": Field(kind=Subnets(), help="The subnet of its pods.", default="the next part of networking.podSubnet"),
+        "labels": LABELS,
+        "sysctls": SYSCTLS,
+        "link": LINK,
+        "links": Field(kind=Later(), help="Several links."),
+    },
+)
+HOST = Table(
+    "host",
+    {
+        "name": Field(kind=Label(), help="Its name; with count the stem.", required=True),
+        "count": Field(kind=Integer(1, MOST), help="How many hosts; they are numbered."),
+        "segment": Field(kind=Label(), help="The segment that it is on.", default="the first"),
+        "address": Field(kind=Addresses(), help="Its address on the fabric.", default="from the 101st of its segment"),
+        "link": LINK,
+    },
+)
+PORT = Table(
+    "port",
+    {
+        "name": Field(kind=Label(15), help="What Services call it."),
+        "containerPort": Field(kind=Integer(1, 65535), help="Its number.", required=True),
+        "protocol": Field(kind=Choice(Protocol), help="Its transport.", default="TCP"),
+    },
+)
+_POD_COMMON = {
+    "namespace": Field(kind=Label(), help="Its Kubernetes namespace.", default="default"),
+    "perNode": Field(kind=Integer(1, MOST), help="How many on each node; they are numbered."),
+    "labels": LABELS,
+    "sysctls": SYSCTLS,
+    "ports": Field(kind=ListOf(PORT), help="Ports on which it serves, as in Kubernetes."),
+}
+POD = Table(
+    "pod",
+    {
+        "name": Field(kind=Label(), help="Its name; with replicas or perNode the stem: web-1, web-2 …", required=True),
+        "node": Field(kind=Label(), help="The node that it runs on.", default="the one with the fewest pods so far"),
+        "replicas": Field(kind=Integer(0, MOST), help="How many pods; they are numbered."),
+        "address": Field(
+            kind=Addresses(), help="Its address, in its node's subnet.", default="the next free one, from the second"
+        ),
+        **_POD_COMMON,
+        "containers": Field(kind=Later(), help="Processes that share the pod's network."),
+        "hostNetwork": Field(
+            kind=Except(Boolean(), frozenset({False})), help="Whether it shares its node's network.", default="false"
+        ),
+        "serve": Field(
+            kind=Except(Boolean(), frozenset({False})), help="Whether kemu serves its declared ports.", default="false"
+        ),
+        "networks": Field(kind=Later(), help="Further interfaces."),
+        "image": Field(kind=Later(), help="kemu runs no images."),
+    },
+)
+PODS_PER_NODE = Table(
+    "pods", {**_POD_COMMON, "perNode": Field(kind=Integer(1, MOST), help="How many on each node: p1, p2 …", required=True)}
+)
+NAMESPACE = Table(
+    "namespace",
+    {"name": Field(kind=Label(), help="Its name.", required=True), "labels": LABELS},
+)
+
+
+def networking_table(backends: Mapping[str, type[Any]]) -> Table:
+    """Return the keys of `networking:` for these backends."""
+    return Table(
+        "",
+        {
+            "backend": Field(kind=BackendKind(backends), help="The data plane between the nodes.", default="vxlan"),
+            "ipFamily": Field(kind=Choice(IpFamily), help="The IP versions of the cluster.", default="ipv4"),
+            "podSubnet": Field(kind=Subnets(), help="All pods' addresses.", default="10.244.0.0/16, fd00:10:244::/56"),
+            "nodePrefix": Field(
+                kind=Prefixes(), help="The prefix length of each node's part of podSubnet.", default="24, IPv6: 64"
+            ),
+            "serviceSubnet": Field(kind=Subnets(), help="The Services' addresses.", default="10.96.0.0/16, fd00:10:96::/112"),
+            "kubeProxyMode": Field(kind=Choice(KubeProxyMode), help="Who carries Services.", default="nftables"),
+            "policyEngine": Field(kind=Choice(PolicyEngine), help="Who enforces NetworkPolicies.", default="auto"),
+        },
+    )
+
+
+def topology_table(backends: Mapping[str, type[Any]]) -> Table:
+    """Return the keys of a topology file for these backends, by name with their Options classes."""
+    return Table(
+        "",
+        {
+            "name": Field(
+                kind=Label(CLUSTER_NAME_LENGTH), help="The cluster's name.", default="the file's name, without its ending"
+            ),
+            "networking": Field(kind=networking_table(backends), help="What pods have of the network."),
+            "fabric": Field(kind=FABRIC, help="What joins the nodes: the underlay."),
+            "nodes": Field(
+                kind=NumberOr(Integer(1, MOST), ListOf(NODE, 1)),
+                help="The machines of the cluster; a number makes n1, n2 …",
+                default="2",
+            ),
+            "namespaces": Field(kind=ListOf(NAMESPACE), help="Kubernetes namespaces that need labels."),
+            "pods": Field(kind=ListOr(ListOf(POD), PODS_PER_NODE), help="The pods."),
+            "hosts": Field(
+                kind=NumberOr(Integer(0, MOST), ListOf(HOST)),
+                help="Machines outside the cluster, on the fabric; a number makes h1, h2 …",
+            ),
+            "manifests": Field(kind=Later(), help="Real Kubernetes objects."),
+            "internet": Field(
+                kind=Except(Boolean(), frozenset({False})), help="A way out through this machine.", default="false"
+            ),
+            "expect": Field(kind=Later(), help="What must hold."),
+        },
+        extensible=True,
+    )

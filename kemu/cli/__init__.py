@@ -1,1 +1,1 @@
-"""Floor 9: the command line: parse, call one function of the API, render."""
+"""Floor 9: the command line. It parses, calls one function of the API, and renders."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -24,6 +25,13 @@ from kemu.plan.order import Steps, steps_for, steps_for_all
 from kemu.plan.sysctls import stated
 
 PATIENCE_SECONDS = 30.0
+
+Admit = Callable[[Record, StateDirectory], bool]
+
+
+def everything(known: Record, state: StateDirectory) -> bool:
+    """Admit whatever is there."""
+    return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,22 +53,32 @@ class Comparison:
     changes: tuple[Change, ...]
 
 
-def up(plan: Plan, record: Record, text: str, *, reporter: Reporter = SILENT, verify: bool = False) -> UpResult:
+def up(
+    plan: Plan,
+    record: Record,
+    text: str,
+    *,
+    hosts: str = "",
+    admit: Admit = everything,
+    reporter: Reporter = SILENT,
+    verify: bool = False,
+) -> UpResult:
     """Make a plan real: all of it, or, where the cluster is, what differs. A new cluster that fails leaves nothing behind.
 
-    `record` says where the plan comes from, `text` is the file. `verify` reads a new cluster back instead of trusting the kernel's answers.
+    `record` says where the plan comes from, `text` is the file, `hosts` the /etc/hosts of its processes. `admit` is asked, under the
+    lock, about a cluster that is there: it raises to refuse, or returns False to have it taken down first. `verify` reads a new
+    cluster back instead of trusting the kernel's answers.
     """
     process.need_root()
     started = time.monotonic()
     limits.check(len(plan.namespaces))
     _prepare_kernel(plan, reporter)
-    state = StateDirectory(record.cluster)
-    with locked(state, patience_seconds=PATIENCE_SECONDS, reporter=reporter), Namespaces(record.cluster) as namespaces:
+    with _held(record.cluster, reporter) as (state, namespaces):
         namespaces.clear_debris()
-        namespaces.adopt()
         netns.check_free(record.cluster, plan.namespaces, namespaces)
+        _admit(state, admit, namespaces, reporter)
         is_new = not namespaces.handles
-        _remember(state, record, text)
+        _remember(state, record, text, hosts)
         changes = (
             _make(plan, state, namespaces, reporter, verify=verify) if is_new else _repair(plan, state, namespaces, reporter)
         )
@@ -81,9 +99,8 @@ def down(cluster: str, *, reporter: Reporter = SILENT) -> bool:
     if not state.path.exists() and not netns.find_names(cluster):
         return False
     limits.check(len(netns.find_names(cluster)))
-    with locked(state, patience_seconds=PATIENCE_SECONDS, reporter=reporter), Namespaces(cluster) as namespaces:
+    with _held(cluster, reporter) as (state, namespaces):
         namespaces.clear_debris()
-        namespaces.adopt()
         found = bool(namespaces.handles) or state.find_record() is not None
         _remove(state, namespaces, reporter)
     return found
@@ -92,11 +109,9 @@ def down(cluster: str, *, reporter: Reporter = SILENT) -> bool:
 def compare(cluster: str, plan: Plan, *, reporter: Reporter = SILENT) -> Comparison:
     """Return how a running cluster differs from `plan`. Changes nothing."""
     process.need_root()
-    state = StateDirectory(cluster)
-    record = state.find_record()
     limits.check(len(plan.namespaces))
-    with locked(state, patience_seconds=PATIENCE_SECONDS, reporter=reporter), Namespaces(cluster) as namespaces:
-        namespaces.adopt()
+    with _held(cluster, reporter) as (state, namespaces):
+        record = state.find_record()
         _, _, changes = _differences(plan, state, namespaces)
     if record is not None and not record.ready:
         return Comparison(state="starting", changes=changes)
@@ -111,6 +126,19 @@ def find_clusters() -> list[str]:
     return sorted(names)
 
 
+@contextmanager
+def _held(cluster: str, reporter: Reporter) -> Iterator[tuple[StateDirectory, Namespaces]]:
+    """Hold the lock of a cluster and its open namespaces for the block. A directory that then remembers nothing goes again."""
+    state = StateDirectory(cluster)
+    with locked(state, patience_seconds=PATIENCE_SECONDS, reporter=reporter), Namespaces(cluster) as namespaces:
+        try:
+            namespaces.adopt()
+            yield state, namespaces
+        finally:
+            if not namespaces.handles and state.find_record() is None:
+                state.remove()
+
+
 def _prepare_kernel(plan: Plan, reporter: Reporter) -> None:
     """Load the modules that are missing, naming each, and make sure that the kernel can do what the plan needs."""
     for module in capability.modules_to_load(plan.needs):
@@ -119,22 +147,30 @@ def _prepare_kernel(plan: Plan, reporter: Reporter) -> None:
     capability.require(plan.needs)
 
 
-def _remember(state: StateDirectory, record: Record, text: str) -> None:
+def _admit(state: StateDirectory, admit: Admit, namespaces: Namespaces, reporter: Reporter) -> None:
+    """Ask whether what is there may become what is wanted; take it away if it is to be made anew."""
+    known = state.find_record()
+    if known is not None and not admit(known, state):
+        _clear(state, namespaces, reporter)
+
+
+def _remember(state: StateDirectory, record: Record, text: str, hosts: str) -> None:
     """Write down what is about to be made, before anything is, so that every interruption can be seen and repaired."""
     state.write_topology(text)
+    state.write_files(hosts)
     state.write_record(record)
 
 
 def _make(plan: Plan, state: StateDirectory, namespaces: Namespaces, reporter: Reporter, *, verify: bool) -> int:
     """Make a whole plan where nothing is; on any error or interruption take it all away again."""
     try:
-        netns.prepare_directory()
-        measured = baseline.measure()
-        settings = stated(measured)
-        state.write_baseline(settings)
-        writer = Writer(namespaces, corrections(settings, measured), reporter)
-        writer.know(plan)
-        writer.build(steps_for_all(plan))
+        with netns.prepared_directory():
+            measured = baseline.measure()
+            settings = stated(measured)
+            state.write_baseline(settings)
+            writer = Writer(namespaces, corrections(settings, measured), reporter)
+            writer.know(plan)
+            writer.build(steps_for_all(plan))
         if verify:
             _verify(plan, state, namespaces)
     except BaseException:
@@ -187,7 +223,7 @@ def _differences(
     plan: Plan, state: StateDirectory, namespaces: Namespaces
 ) -> tuple[list[Object], list[Object], tuple[Change, ...]]:
     """Return what is wanted, what is there, and the changes between them."""
-    from kemu.kernel.read import Reader  # pyroute2 takes 0.1 s to be imported, and a first `up` needs none of it
+    from kemu.kernel.read import Reader  # noqa: PLC0415 (pyroute2 takes 0.1 s to import, and a first `up` needs none of it)
 
     settings = _baseline(state)
     want = baseline.normalise(plan)
@@ -211,13 +247,21 @@ def _neighbours(objects: Iterable[Object]) -> dict[str, set[str]]:
 
 
 def _remove(state: StateDirectory, namespaces: Namespaces, reporter: Reporter) -> None:
-    """End what is inside, let the namespaces go, forget. Devices are never removed one by one: they die with their namespace."""
+    """Clear and forget."""
+    try:
+        _clear(state, namespaces, reporter)
+    finally:
+        netns.restore_directory()
+        state.remove()
+
+
+def _clear(state: StateDirectory, namespaces: Namespaces, reporter: Reporter) -> None:
+    """End what is inside and let the namespaces go. Devices are never removed one by one: they die with their namespace."""
     reporter.step("removing", total=len(namespaces.handles))
     left = process.end(process.find_inside(handle.inode for handle in namespaces.handles.values()))
     for name in list(namespaces.handles):
         namespaces.remove(name)
-    netns.restore_directory()
-    state.remove()
+        reporter.advance()
     if left:
         names = ", ".join(f"{one.command} ({one.pid})" for one in left)
         raise StateError(f"processes in {state.cluster} do not end: {names}", hint="their namespaces stay until they do")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
-import os
 import shutil
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -51,10 +52,16 @@ class StateDirectory:
         """The lock file."""
         return self.path / "lock"
 
+    @property
+    def files(self) -> dict[str, Path]:
+        """What the cluster's processes see in place of files of the machine."""
+        return {f"/etc/{name}": self.path / "files" / name for name in ("hosts", "resolv.conf")}
+
     def make(self) -> None:
         """Make the directory if it is not there."""
         self.path.mkdir(mode=0o755, parents=True, exist_ok=True)
-        (self.path / "log").mkdir(mode=0o755, exist_ok=True)
+        for name in ("files", "log"):
+            (self.path / name).mkdir(mode=0o755, exist_ok=True)
 
     def write_record(self, record: Record) -> None:
         """Remember how the cluster came to be."""
@@ -72,6 +79,13 @@ class StateDirectory:
     def write_topology(self, text: str) -> None:
         """Keep the file, verbatim."""
         self._write("topology.yaml", text)
+
+    def write_files(self, hosts: str) -> None:
+        """Keep the names and addresses of all endpoints; and that nobody serves names, so no program waits for a server of the machine."""
+        self._write("files/hosts", hosts)
+        self._write(
+            "files/resolv.conf", "# This cluster has no DNS server; /etc/hosts knows every endpoint.\nnameserver 127.0.0.1\n"
+        )
 
     def find_topology(self) -> str | None:
         """Return the file as it was applied."""
@@ -101,11 +115,11 @@ class StateDirectory:
     def remove(self) -> None:
         """Remove the directory with everything in it, and the common one if it was the last."""
         shutil.rmtree(self.path, ignore_errors=True)
-        if ROOT.is_dir() and not os.listdir(ROOT):
-            ROOT.rmdir()
+        with suppress(FileNotFoundError):
+            _remove_empty(ROOT)
 
     def _write(self, name: str, text: str) -> None:
-        temporary = self.path / f".{name}.new"
+        temporary = self.path / f"{name}.new"
         temporary.write_text(text)
         temporary.replace(self.path / name)
 
@@ -114,6 +128,15 @@ class StateDirectory:
             return (self.path / name).read_text()
         except FileNotFoundError:
             return None
+
+
+def _remove_empty(directory: Path) -> None:
+    """Remove a directory if it is empty, also while other clusters come and go."""
+    try:
+        directory.rmdir()
+    except OSError as error:
+        if error.errno != errno.ENOTEMPTY:
+            raise
 
 
 def find_states() -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import struct
@@ -10,12 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kemu.base.errors import MachineError
-from kemu.kernel import nft, process
+from kemu.kernel import nft, process, sysctl
 from kemu.kernel.messages import MAKE, RTM_NEWLINK, RTM_NEWQDISC
 from kemu.kernel.netlink import Netlink
 from kemu.kernel.netns import fresh_namespace
 
 _MODULES = Path("/lib/modules") / os.uname().release
+#: What a module switches on in the machine's own namespace when it is loaded, where nothing had it before.
+_SWITCHED_ON = {"br_netfilter": tuple(f"net/bridge/bridge-nf-call-{name}" for name in ("arptables", "ip6tables", "iptables"))}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,26 +52,33 @@ def require(names: Iterable[str]) -> None:
     """Raise MachineError, naming each one with its reason and its fix, if the machine lacks one of `names`."""
     missing = [capability for capability in find_capabilities(names) if not capability.available]
     if missing:
-        reasons = "; ".join(f"{capability.name} ({capability.what}): {capability.reason}" for capability in missing)
-        raise MachineError(
-            f"this machine lacks {reasons}", hint="; ".join(dict.fromkeys(capability.fix for capability in missing))
+        lacks = ", ".join(f"{capability.what} ({capability.name})" for capability in missing)
+        reasons, fixes = (
+            " ".join(dict.fromkeys(getattr(capability, part) for capability in missing)) for part in ("reason", "fix")
         )
+        raise MachineError(f"this machine lacks {lacks}. {reasons}", hint=fixes)
 
 
 def modules_to_load(names: Iterable[str]) -> list[str]:
-    """Return the kernel modules that `names` need and that are neither built in nor loaded."""
+    """Return the kernel modules that `names` need, that this machine has, and that are neither built in nor loaded."""
     wanted = dict.fromkeys(module for name in sorted(names) if (module := _TESTS[name].module))
-    return [module for module in wanted if not _is_loaded(module) and not _is_builtin(module)]
+    return [module for module in wanted if not _is_loaded(module) and not _is_builtin(module) and _find_file(module)]
 
 
 def load(module: str) -> None:
-    """Load a kernel module. MachineError says what modprobe said."""
+    """Load a kernel module. MachineError says what modprobe said.
+
+    br_netfilter starts to filter on every bridge of the machine; there it is switched off again, and namespaces of ours say for
+    themselves what they want.
+    """
     program = shutil.which("modprobe")
     if not program:
         raise MachineError(f"the kernel module {module} is not loaded and there is no modprobe", hint="apt-get install kmod")
     done = process.run([program, module])
     if done.returncode:
         raise MachineError(f"the kernel module {module} cannot be loaded: {done.stderr.strip()}", hint=_fix(module))
+    for name in _SWITCHED_ON.get(module, ()):
+        sysctl.write(name, "0")
 
 
 def _try(name: str, test: _Test) -> Capability:
@@ -79,16 +89,23 @@ def _try(name: str, test: _Test) -> Capability:
             finally:
                 os.close(descriptor)
     except OSError as error:
-        reason = error.strerror or str(error)
-        return Capability(name=name, what=test.what, available=False, reason=reason, fix=_fix(test.module), module=test.module)
+        return Capability(
+            name=name, what=test.what, available=False, reason=_reason(error), fix=_fix(test.module), module=test.module
+        )
     return Capability(name=name, what=test.what, available=True, module=test.module)
+
+
+def _reason(error: OSError) -> str:
+    """Return what the kernel or nft said, as a sentence."""
+    text = (error.strerror or str(error)).splitlines()[0].removeprefix("Error: ").rstrip(".")
+    return f'The kernel says "{text}".'
 
 
 def _fix(module: str) -> str:
     if module and _find_file(module):
-        return f"modprobe {module}"
+        return f"Load the module: modprobe {module}."
     where = f"with the module {module}" if module else "that has it"
-    return f"run a kernel {where}: your distribution's own, or a virtual machine with it"
+    return f"Run a kernel {where}: your distribution's own, or a virtual machine with it."
 
 
 def _is_loaded(module: str) -> bool:
@@ -140,7 +157,7 @@ def _attr(kind: int, payload: bytes) -> bytes:
 
 def _nft(rule: str) -> Callable[[], None]:
     def attempt() -> None:
-        nft.run(f"table ip kemu-try {{ chain c {{ type nat hook postrouting priority 0; {rule} }} }}")
+        nft.run(f"table ip kemu-try {{\nchain c {{\ntype nat hook postrouting priority 0\n{rule}\n}}\n}}\n")
 
     return attempt
 
@@ -148,10 +165,11 @@ def _nft(rule: str) -> Callable[[], None]:
 def _bridge_filter() -> None:
     path = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
     if not path.exists():
-        raise OSError(2, "bridged packets do not pass the IP filters: br_netfilter is not there")
+        raise OSError(errno.ENOENT, f"there is no {path}")
 
 
-_VXLAN = struct.pack("HHI", 8, 1, 1) + struct.pack(">HHHxx", 6 << 8, 15 << 8, 4789)
+_VXLAN = _attr(1, struct.pack("I", 1)) + _attr(15, struct.pack(">H", 4789))  # network identifier, UDP port
+_GENEVE = _attr(1, struct.pack("I", 1)) + _attr(2, bytes([192, 0, 2, 1]))  # network identifier, remote
 _NETEM = struct.pack("IIIIII", 0, 1000, 0, 0, 0, 0)
 
 _TESTS: dict[str, _Test] = {
@@ -160,7 +178,7 @@ _TESTS: dict[str, _Test] = {
     "link:veth": _Test("veth pairs", _make_link("veth"), "veth"),
     "link:vxlan": _Test("VXLAN tunnels", _make_link("vxlan", _VXLAN), "vxlan"),
     "link:ipip": _Test("IPIP tunnels", _make_link("ipip"), "ipip"),
-    "link:geneve": _Test("Geneve tunnels", _make_link("geneve", struct.pack("HHI", 8, 1, 1)), "geneve"),
+    "link:geneve": _Test("Geneve tunnels", _make_link("geneve", _GENEVE), "geneve"),
     "link:wireguard": _Test("WireGuard in the kernel", _make_link("wireguard"), "wireguard"),
     "nft:masquerade": _Test("nftables with address translation", _nft("masquerade fully-random"), "nft_masq"),
     "qdisc:netem": _Test("delay and loss on links", _make_qdisc("netem", _NETEM), "sch_netem"),

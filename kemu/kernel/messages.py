@@ -14,7 +14,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from kemu.plan.objects import Addr, Bridge, BridgePort, Fdb, Link, Neigh, Qdisc, Route, Rule, Vxlan
+from kemu.plan.objects import MULTIPATH, Addr, Bridge, BridgePort, Fdb, Link, Neigh, Qdisc, Route, Rule, Vxlan
 
 AF_BRIDGE = 7
 
@@ -79,6 +79,8 @@ ROUTE_TYPES = {
 #: What a policy rule does. Source: FR_ACT_*, include/uapi/linux/fib_rules.h.
 RULE_ACTIONS = {"lookup": 1, "goto": 2, "nop": 3, "blackhole": 6, "unreachable": 7, "prohibit": 8}
 
+_PLAIN_PORT = BridgePort()
+
 #: A packed message: its type, its flags, its body.
 Message = tuple[int, int, bytes]
 
@@ -123,10 +125,13 @@ def change_link(link: Link, have: Link, indexes: Indexes) -> list[Message]:
         body += _attr(20, link.alias.encode())
     if link.master != have.master:
         body += _number(10, indexes.device(link.master) if link.master else 0)
-    data = (
-        _linkinfo("bridge", _bridge_data(link.detail, Bridge())) if isinstance(link.detail, Bridge) and link.detail != have.detail else b""
-    )
-    return [(RTM_NEWLINK, SET, body + data), *_set_port(link)]
+    return [(RTM_NEWLINK, SET, body + _bridge_change(link, have)), *_set_port(link, _port_after(link, have))]
+
+
+def _bridge_change(link: Link, have: Link) -> bytes:
+    if not isinstance(link.detail, Bridge) or not isinstance(have.detail, Bridge) or link.detail == have.detail:
+        return b""
+    return _linkinfo("bridge", _bridge_data(link.detail, have.detail))
 
 
 def remove_link(index: int) -> Message:
@@ -285,9 +290,14 @@ def _vxlan_data(vxlan: Vxlan, indexes: Indexes) -> bytes:
     )
 
 
-def _set_port(link: Link) -> list[Message]:
-    """Return the message that sets a bridge port apart from the kernel's default, if it is."""
-    if link.port is None or link.port == BridgePort():
+def _port_after(link: Link, have: Link) -> BridgePort | None:
+    """Return what the port of a device is like after it was given its master: one that joins a bridge starts plain."""
+    return have.port if link.master == have.master else _PLAIN_PORT
+
+
+def _set_port(link: Link, have: BridgePort | None = _PLAIN_PORT) -> list[Message]:
+    """Return the message that makes a bridge port as wanted, if it is not; a new one is as the kernel makes it."""
+    if link.port is None or link.port == have:
         return []
     port = link.port
     info = _byte(4, port.hairpin) + _byte(8, port.learning) + _byte(9, port.flood) + _byte(33, port.isolated)
@@ -330,7 +340,7 @@ def _route(route: Route, index: int) -> bytes:
         body += _attr(1, ip_bytes(dst))
     if index:
         body += _number(4, index)
-    if route.via:
+    if route.via and route.via != MULTIPATH:
         body += _attr(5, ip_bytes(route.via))
     if route.metric:
         body += _number(6, route.metric)
@@ -353,7 +363,7 @@ def _neigh(neigh: Neigh, index: int) -> bytes:
 
 def _fdb(fdb: Fdb, index: int) -> bytes:
     """Return a forwarding entry: of the tunnel itself, permanent; of a bridge's port, static (the kernel's word for it is NOARP)."""
-    flags, state = (NTF_SELF, NUD_PERMANENT) if fdb.dst else (NTF_MASTER, NUD_NOARP)
+    flags, state = (NTF_SELF, NUD_PERMANENT) if fdb.dst or fdb.own else (NTF_MASTER, NUD_NOARP)
     body = struct.pack("BxxxiHBB", AF_BRIDGE, index, state, flags, 0) + _attr(2, mac_bytes(fdb.mac))
     return body + _attr(1, ip_bytes(fdb.dst)) if fdb.dst else body
 

@@ -8,9 +8,10 @@ empty file that is no mount is what an interrupted kemu left.
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -152,6 +153,14 @@ def unname(cluster: str, name: str) -> None:
     path.unlink(missing_ok=True)
 
 
+@contextmanager
+def prepared_directory() -> Iterator[None]:
+    """Have /run/netns ready for the block, which makes the first namespaces; nobody restores it meanwhile."""
+    with _claimed(fcntl.LOCK_SH):
+        prepare_directory()
+        yield
+
+
 def prepare_directory() -> None:
     """Make /run/netns what `ip netns` makes of it, a shared mount, so that a name is one in every mount namespace.
 
@@ -166,12 +175,30 @@ def prepare_directory() -> None:
 
 
 def restore_directory() -> None:
-    """Undo `prepare_directory` if it was ours and nobody's namespace is left."""
+    """Undo `prepare_directory` if it was ours, nobody's namespace is left, and nobody is about to make one."""
     if _WE_MOUNTED.exists() and not _entries():
-        _libc.umount2(os.fsencode(DIRECTORY), _MNT_DETACH)
-        if not _entries():
-            DIRECTORY.rmdir()
-        _WE_MOUNTED.unlink()
+        with suppress(BlockingIOError), _claimed(fcntl.LOCK_EX | fcntl.LOCK_NB):
+            _unmount_directory()
+
+
+def _unmount_directory() -> None:
+    if not _WE_MOUNTED.exists() or _entries():  # looked at again, now that nobody changes it
+        return
+    _libc.umount2(os.fsencode(DIRECTORY), _MNT_DETACH)
+    if not _entries():
+        DIRECTORY.rmdir()
+    _WE_MOUNTED.unlink()
+
+
+@contextmanager
+def _claimed(how: int) -> Iterator[None]:
+    """Hold a lock on the directory of all clusters, which the caller's own state directory keeps in its place."""
+    descriptor = os.open(_STATE, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, how)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _entries() -> list[str]:

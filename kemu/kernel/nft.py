@@ -69,9 +69,14 @@ def body(family: str, name: str) -> str:
     return normal(listing[listing.index("{") + 1 : listing.rindex("}")])
 
 
+def add(family: str, name: str, text: str) -> str:
+    """Return the commands that put a table with this body where there is none of its name."""
+    return f"table {family} {name} {{\n{text}\n}}\n"
+
+
 def replace(family: str, name: str, text: str) -> str:
     """Return the commands that put a table with this body in the place of whatever has its name, in one transaction."""
-    return f"add table {family} {name}\ndelete table {family} {name}\ntable {family} {name} {{\n{text}\n}}\n"
+    return f"add table {family} {name}\ndelete table {family} {name}\n{add(family, name, text)}"
 
 
 def normal(text: str) -> str:

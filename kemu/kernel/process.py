@@ -8,6 +8,7 @@ import select
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,38 +20,56 @@ from typing import Any
 from kemu.base.errors import MachineError
 from kemu.kernel.enter import set_namespace
 
-_CLONE_NEWNS = 0x20000
-_MS_REC, _MS_SLAVE, _MNT_DETACH = 0x4000, 0x80000, 2
+_CLONE_NEWNS, _CLONE_NEWUTS = 0x20000, 0x4000000
+_MS_BIND, _MS_REC, _MS_SLAVE, _MNT_DETACH = 0x1000, 0x4000, 0x80000, 2
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def enter(path: Path) -> Callable[[], None]:
-    """Return what a child does between fork and exec to be in the namespace at `path`, with a /sys that shows its devices."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a process of a cluster finds itself in: a network namespace, a host name, and files of its own in place of the machine's."""
+
+    netns: Path
+    hostname: str
+    files: Mapping[str, Path]
+
+
+def enter(surroundings: Surroundings) -> Callable[[], None]:
+    """Return what a child does between fork and exec to be in these surroundings, with a /sys that shows their devices."""
 
     def in_child() -> None:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(surroundings.netns, os.O_RDONLY | os.O_CLOEXEC)
         set_namespace(descriptor)
         os.close(descriptor)
-        _own_sys()
+        _own_mounts(surroundings.files)
+        socket.sethostname(surroundings.hostname)
 
     return in_child
 
 
-def _own_sys() -> None:
-    """Give this process a mount namespace whose /sys is that of its network namespace, as `ip netns exec` does."""
-    if _libc.unshare(_CLONE_NEWNS):
-        raise OSError(ctypes.get_errno(), "unshare(CLONE_NEWNS)")
-    _libc.mount(b"", b"/", b"none", _MS_SLAVE | _MS_REC, None)
+def _own_mounts(files: Mapping[str, Path]) -> None:
+    """Give this process a /sys of its network namespace, as `ip netns exec` does, and `files`."""
+    if _libc.unshare(_CLONE_NEWNS | _CLONE_NEWUTS):
+        raise OSError(ctypes.get_errno(), "unshare(CLONE_NEWNS | CLONE_NEWUTS)")
+    _mount(b"", b"/", _MS_SLAVE | _MS_REC)
     _libc.umount2(b"/sys", _MNT_DETACH)
-    if _libc.mount(b"kemu", b"/sys", b"sysfs", 0, None):
-        raise OSError(ctypes.get_errno(), "mount sysfs on /sys")
+    _mount(b"sysfs", b"/sys", 0)
+    for target, source in files.items():
+        if source.exists() and Path(target).exists():
+            _mount(os.fsencode(source), target.encode(), _MS_BIND)
 
 
-def run_inside(
-    path: Path, command: Sequence[str], *, environment: Mapping[str, str] | None = None, **options: Any
-) -> subprocess.CompletedProcess[str]:
-    """Run a command in the namespace at `path` and wait for it; `options` are those of subprocess.run."""
-    return subprocess.run(command, preexec_fn=enter(path), env=dict(environment or os.environ), check=False, text=True, **options)  # noqa: PLW1509
+def _mount(source: bytes, target: bytes, flags: int) -> None:
+    kind = b"sysfs" if source == b"sysfs" else b"none"
+    if _libc.mount(source, target, kind, flags, None):
+        code = ctypes.get_errno()
+        raise OSError(code, f"mount on {target.decode()}: {os.strerror(code)}")
+
+
+def run_inside(surroundings: Surroundings, command: Sequence[str], **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run a command in these surroundings and wait for it; `options` are those of subprocess.run."""
+    settings: dict[str, Any] = {"text": True, **options}
+    return subprocess.run(command, check=False, preexec_fn=enter(surroundings), **settings)
 
 
 def run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
@@ -58,14 +77,14 @@ def run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, check=False, text=True, capture_output=True, stdin=subprocess.DEVNULL)
 
 
-def start_inside(path: Path, command: Sequence[str], **options: Any) -> subprocess.Popen[Any]:
-    """Start a command in the namespace at `path`; `options` are those of subprocess.Popen."""
-    return subprocess.Popen(command, preexec_fn=enter(path), **options)  # noqa: PLW1509
+def start_inside(surroundings: Surroundings, command: Sequence[str], **options: Any) -> subprocess.Popen[Any]:
+    """Start a command in these surroundings; `options` are those of subprocess.Popen."""
+    return subprocess.Popen(command, preexec_fn=enter(surroundings), **options)  # noqa: PLW1509
 
 
-def replace_self(path: Path, command: Sequence[str], environment: Mapping[str, str]) -> None:
-    """Become `command` in the namespace at `path`. Returns only by raising OSError."""
-    enter(path)()
+def replace_self(surroundings: Surroundings, command: Sequence[str], environment: Mapping[str, str]) -> None:
+    """Become `command` in these surroundings. Returns only by raising OSError."""
+    enter(surroundings)()
     os.execvpe(command[0], list(command), dict(environment))
 
 

@@ -29,6 +29,7 @@ from kemu.kernel.netns import Handle, Namespaces
 from kemu.plan.objects import (
     LOCAL,
     MAIN,
+    MULTIPATH,
     Addr,
     Bridge,
     BridgePort,
@@ -46,6 +47,7 @@ from kemu.plan.objects import (
     Sysctl,
     Veth,
     Vxlan,
+    fresh_lo,
 )
 from kemu.plan.sysctls import device_of, fresh
 
@@ -60,7 +62,6 @@ _IFLA_PROTINFO = 12
 _PORT_ATTRIBUTES = {"hairpin": 4, "learning": 8, "flood": 9, "isolated": 33}
 _IFF_LOOPBACK = 0x8
 _IP = (socket.AF_INET, socket.AF_INET6)  # multicast routing has rules of its own families
-_LO_MTU = 65536
 _LO_ADDRESSES = ("127.0.0.1/8", "::1/128")
 #: (family, priority, table) of the rules that a fresh namespace has.
 _RULES = ((4, 0, LOCAL), (4, 32766, MAIN), (4, 32767, 253), (6, 0, LOCAL), (6, 32766, MAIN))
@@ -126,7 +127,7 @@ class Reader:
             peer = peers.get(message.get_attr("IFLA_LINK_NETNSID"), "")
             peer_name = all_links[peer].names.get(message.get_attr("IFLA_LINK"), "") if peer else ""
             link = _link(handle.name, message, links.names, ports, Veth(peer_netns=peer, peer=peer_name))
-            if link.name != "lo" or link != _fresh_lo(link):
+            if link.name != "lo" or link != replace(fresh_lo(link), up=link.up):  # whether it is up, Netns.lacks says
                 yield link
 
     def _peers(self, handle: Handle, decoded: list[Any]) -> dict[int, str]:
@@ -231,12 +232,6 @@ def _link(netns: str, message: Any, names: Mapping[int, str], ports: Mapping[int
         queue_length=message.get_attr("IFLA_TXQLEN"),
         alias=message.get_attr("IFLA_IFALIAS") or "",
     )
-
-
-def _fresh_lo(link: Link) -> Link:
-    """Return `lo` as a namespace of ours has it; its alias is the mark, and whether it is up is the namespace's to say."""
-    flags = ("nomulticast",)
-    return replace(link, mtu=_LO_MTU, detail=Loopback(), master="", flags=flags, queue_length=1000)
 
 
 def _detail(message: Any, names: Mapping[int, str], peer: Veth) -> Veth | Bridge | Vxlan | Loopback | Foreign:
@@ -344,11 +339,15 @@ def _addrs_and_routes(handle: Handle, addrs: list[Any], names: Mapping[int, str]
         addr = _addr(handle.name, message, names)
         expected = _kernel_routes(addr)
         explained |= expected.keys()
-        if addr.scope != "link" and not (addr.dev == "lo" and addr.address in _LO_ADDRESSES):
+        if not _is_kernels(addr) and not (addr.dev == "lo" and addr.address in _LO_ADDRESSES):
             yield replace(addr, lacks=tuple(what for key, what in expected.items() if key not in kernels))
     for route in routes:
         if route.protocol not in _KERNELS_PROTOCOLS or _is_stray(route, explained):
             yield route
+
+
+def _is_kernels(addr: Addr) -> bool:
+    return addr.scope == "link" and ":" in addr.address
 
 
 def _addr(netns: str, message: Any, names: Mapping[int, str]) -> Addr:
@@ -395,7 +394,7 @@ def _route(netns: str, data: bytes, names: Mapping[int, str]) -> Route:
         netns=netns,
         dst=f"{address}/{message['dst_len']}",
         dev=names.get(message.get_attr("RTA_OIF"), ""),
-        via=message.get_attr("RTA_GATEWAY") or ("multipath" if hops else ""),
+        via=message.get_attr("RTA_GATEWAY") or (MULTIPATH if hops else ""),
         src=message.get_attr("RTA_PREFSRC") or "",
         table=message.get_attr("RTA_TABLE") or message["table"],
         metric=message.get_attr("RTA_PRIORITY") or 0,
@@ -421,16 +420,18 @@ def _neighs(handle: Handle, names: Mapping[int, str]) -> Iterator[Neigh]:
 
 def _fdb(handle: Handle, links: _Links) -> Iterator[Fdb]:
     """Yield what somebody put into forwarding tables: all of a tunnel's, and of bridges' ports and other devices what is not their own."""
-    own = {message["index"]: message.get_attr("IFLA_ADDRESS") for message in links.decoded}
+    macs = {message["index"]: message.get_attr("IFLA_ADDRESS") for message in links.decoded}
     tunnels = {message["index"] for message in links.decoded if _kind(message) == "vxlan"}
-    if len(own) == 1:
+    if len(macs) == 1:
         return
     for message in _dump(handle.socket, ndmsg, messages.RTM_GETNEIGH, struct.pack("BxxxiHBB", messages.AF_BRIDGE, 0, 0, 0, 0)):
         mac, index = message.get_attr("NDA_LLADDR"), message["ifindex"]
         static = message["state"] & (messages.NUD_PERMANENT | messages.NUD_NOARP)
-        if not static or int(mac[:2], 16) & 1 or (index not in tunnels and mac in own.values()):
+        if not static or int(mac[:2], 16) & 1 or (index not in tunnels and mac in macs.values()):
             continue
-        yield Fdb(netns=handle.name, dev=links.names[index], mac=mac, dst=message.get_attr("NDA_DST") or "")
+        dst = message.get_attr("NDA_DST") or ""
+        own = not dst and (bool(message["flags"] & messages.NTF_SELF) or message.get_attr("NDA_MASTER") == index)
+        yield Fdb(netns=handle.name, dev=links.names[index], mac=mac, dst=dst, own=own)
 
 
 def _qdiscs(handle: Handle, names: Mapping[int, str]) -> Iterator[Qdisc]:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
 
+from kemu.plan.sysctls import model_of
+
 ROOT = Path("/proc/sys")
 _NET = "net"
 #: Not settings: triggers, a secret that is unreadable until set, and what follows a device's MTU.
@@ -66,8 +68,8 @@ def measure() -> dict[str, str]:
 
 
 def of_device(device: str, part: str, names: Iterable[str]) -> list[str]:
-    """Return the names of a device's settings in a part ("ipv4/conf"), given those of `default` among `names`."""
-    prefix = f"net/{part}/default/"
+    """Return the names of a device's settings in a part ("ipv4/conf"), given those of a fresh namespace."""
+    prefix = f"net/{part}/{model_of(part.rpartition('/')[2])}/"
     return [f"net/{part}/{device}/{name.removeprefix(prefix)}" for name in names if name.startswith(prefix)]
 
 

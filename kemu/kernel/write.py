@@ -7,6 +7,7 @@ import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import groupby
 
 from kemu.base.errors import KernelError
 from kemu.base.reporter import Reporter
@@ -41,11 +42,11 @@ class Writer:
     def build(self, steps: Steps) -> None:
         """Do everything but removals, phase by phase. Raises KernelError for the first object that the kernel refuses."""
         self._make(steps)
-        self._mend(steps.mend)
         self._links(steps)
         self._settings(steps.settings)
+        self._mend(steps.mend)
         self._entries(steps)
-        self._tables(steps.tables)
+        self._tables(steps)
 
     def _make(self, steps: Steps) -> None:
         self.reporter.step("namespaces", total=len(steps.make))
@@ -64,15 +65,15 @@ class Writer:
             raise self._refused(setting, error.errno or 0) from error
 
     def _links(self, steps: Steps) -> None:
+        """Make devices, kind by kind: a tunnel's lower device may be the far end of a veth that another namespace makes."""
         self.reporter.step("devices", total=len(steps.links))
         ends = {(link.netns, link.name): link for link in steps.links}
-        pending: dict[str, list[tuple[Object, Message]]] = defaultdict(list)
-        for link in steps.links:
-            if _is_made_from(link, ends):
-                pending[link.netns] += [(link, message) for message in self._made(link, ends)]
-        for link, have in steps.relinks:
-            pending[link.netns] += [(link, message) for message in messages.change_link(link, have, self._indexes(link.netns))]
-        self._send(pending)
+        for _, links in groupby(steps.links, key=lambda link: type(link.detail)):
+            self._send(_by_netns((link, self._made(link, ends)) for link in links if _is_made_from(link, ends)))
+        self._send(_by_netns((link, self._changed(link, have)) for link, have in steps.relinks))
+
+    def _changed(self, link: Link, have: Link) -> list[Message]:
+        return messages.change_link(link, have, self._indexes(link.netns))
 
     def _made(self, link: Link, ends: Mapping[tuple[str, str], Link]) -> list[Message]:
         indexes = self._indexes(link.netns)
@@ -117,11 +118,14 @@ class Writer:
             case Qdisc():
                 raise ValueError(f"no part of kemu plans a {title(item)}")
 
-    def _tables(self, tables: Iterable[NftTable]) -> None:
-        for table in tables:
+    def _tables(self, steps: Steps) -> None:
+        """Load tables. Replacing makes the kernel wait 14 ms until nobody uses the old one; in a new namespace there is none."""
+        new = {netns.netns for netns in steps.make}
+        for table in steps.tables:
+            load = nft.add if table.netns in new else nft.replace
             with inside(self.namespaces.path(table.netns)):
                 try:
-                    nft.run(nft.replace(table.family, table.name, table.body))
+                    nft.run(load(table.family, table.name, table.body))
                 except OSError as error:
                     raise self._refused(table, error.errno or 0, str(error.strerror)) from error
 
@@ -191,6 +195,13 @@ class Writer:
             command=command(item, cluster),
             origin=item.origin,
         )
+
+
+def _by_netns(made: Iterable[tuple[Link, list[Message]]]) -> dict[str, list[tuple[Object, Message]]]:
+    pending: dict[str, list[tuple[Object, Message]]] = defaultdict(list)
+    for link, parts in made:
+        pending[link.netns] += [(link, message) for message in parts]
+    return pending
 
 
 def _is_made_from(link: Link, ends: Mapping[tuple[str, str], Link]) -> bool:

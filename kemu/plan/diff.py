@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from kemu.plan.objects import Key, Link, Netns, Object, Sysctl
+from kemu.plan.objects import Key, Link, Netns, Object, Sysctl, fresh_lo
 from kemu.plan.sysctls import device_of, fresh, implied
 
 Action = Literal["add", "change", "remove"]
@@ -32,32 +32,64 @@ class Change:
 def diff(want: Iterable[Object], have: Iterable[Object], baseline: Mapping[str, str]) -> tuple[Change, ...]:
     """Return the changes from `have` to `want`: additions and changes in the plan's order, then removals.
 
-    `have` holds a Sysctl only where its value is not the kernel's own (`baseline`). Of a namespace that is to go or to come,
-    nothing inside is named.
+    `have` holds a Sysctl only where its value is not the kernel's own (`baseline`). What is in a namespace, or on a device, that is
+    to go or to come is not named as a setting; what is in or on one that is to go is not named at all.
     """
     wanted = {item.key: item for item in want if not isinstance(item, Sysctl)}
-    found = {item.key: item for item in have if not isinstance(item, Sysctl)}
-    changes = [change for key, item in wanted.items() if (change := _compare(item, found.get(key)))]
-    planned = {item.netns for item in wanted.values() if isinstance(item, Netns)}
-    extra = [item for key, item in found.items() if key not in wanted and (item.netns in planned or isinstance(item, Netns))]
-    changes += [Change(action="remove", have=item) for item in extra]
-    namespaces = {item.netns for item in found.values() if isinstance(item, Netns)} & planned
-    devices = {(item.netns, item.name) for item in found.values() if isinstance(item, Link)}
-    settled = (change for change in _sysctls(want, have, baseline) if _exists(change.subject, namespaces, devices))
+    found = _by_key(have)
+    changes = [change for key, item in wanted.items() if (change := _compare(item, _take(item, found[key])))]
+    extra = [item for items in found.values() for item in items]
+    changes += _extra(extra, {item.netns for item in wanted.values() if isinstance(item, Netns)})
+    places = _places(wanted.values()) & _places(have)
+    settled = (change for change in _sysctls(want, have, baseline) if _place(change.subject) in places)
     return (*changes, *settled)
+
+
+def _by_key(have: Iterable[Object]) -> defaultdict[Key, list[Object]]:
+    """Return what was found by its key. The kernel may have two of what a plan has once: routes that differ in their gateway alone."""
+    found: defaultdict[Key, list[Object]] = defaultdict(list)
+    for item in have:
+        if not isinstance(item, Sysctl):
+            found[item.key].append(item)
+    return found
+
+
+def _take(want: Object, candidates: list[Object]) -> Object | None:
+    """Take from `candidates` the one that is as wanted, else the first."""
+    if not candidates:
+        return None
+    return candidates.pop(candidates.index(want) if want in candidates else 0)
+
+
+def _extra(extra: list[Object], planned: set[str]) -> Iterator[Change]:
+    """Yield the removal of what nobody asked for. What stands on a device that goes, goes with it; `lo` becomes as it was."""
+    strays = {(item.netns, item.name) for item in extra if isinstance(item, Link) and item.name != "lo"}
+    for item in extra:
+        if isinstance(item, Netns):
+            yield Change(action="remove", have=item)
+        elif item.netns not in planned or (item.netns, getattr(item, "dev", "")) in strays:
+            continue
+        elif isinstance(item, Link) and item.name == "lo":
+            yield Change(action="change", want=fresh_lo(item), have=item)
+        else:
+            yield Change(action="remove", have=item)
+
+
+def _places(items: Iterable[Object]) -> set[tuple[str, str]]:
+    """Return where a setting can be: (netns, "") of every namespace, (netns, name) of every device."""
+    named = {(item.netns, item.name) for item in items if isinstance(item, Link)}
+    return named | {(item.netns, dev) for item in items if isinstance(item, Netns) for dev in ("", "lo")}
+
+
+def _place(setting: Object) -> tuple[str, str]:
+    assert isinstance(setting, Sysctl)
+    return setting.netns, device_of(setting.name)
 
 
 def _compare(want: Object, have: Object | None) -> Change | None:
     if have is None:
         return Change(action="add", want=want)
     return Change(action="change", want=want, have=have) if want != have else None
-
-
-def _exists(setting: Object, namespaces: set[str], devices: set[tuple[str, str]]) -> bool:
-    """Say whether a setting's namespace and device are there; what comes with a missing one is not a difference of its own."""
-    assert isinstance(setting, Sysctl)
-    device = device_of(setting.name)
-    return setting.netns in namespaces and (device in ("", "lo") or (setting.netns, device) in devices)
 
 
 def _sysctls(want: Iterable[Object], have: Iterable[Object], baseline: Mapping[str, str]) -> Iterator[Change]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from kemu.plan.codec import to_dict
@@ -37,11 +38,20 @@ def show_change(change: Change, cluster: str) -> str:
             return f"{where} should not be there"
         case _:
             want, have = _sides(change)
-            return f"{where}: " + ", ".join(_difference(key, want, have) for key in want or {})
+            return f"{where}: " + ", ".join(_differences(want or {}, have or {}))
 
 
-def _difference(key: str, want: dict[str, Any] | None, have: dict[str, Any] | None) -> str:
-    one, other = (want or {}).get(key), (have or {}).get(key)
+def _differences(want: dict[str, Any], have: dict[str, Any]) -> Iterator[str]:
+    """Yield what differs, field by field; of a device's detail and port the fields inside them."""
+    for key, one in want.items():
+        other = have[key]
+        if isinstance(one, dict) and isinstance(other, dict):
+            yield from (_difference(part, one.get(part), other.get(part)) for part in one if one.get(part) != other.get(part))
+        else:
+            yield _difference(key, one, other)
+
+
+def _difference(key: str, one: Any, other: Any) -> str:
     if key == "lacks":
         return f"lacks {', '.join(other or ())}"
     if isinstance(one, str) and "\n" in one or isinstance(other, str) and "\n" in other:
@@ -50,6 +60,8 @@ def _difference(key: str, want: dict[str, Any] | None, have: dict[str, Any] | No
 
 
 def _word(value: Any) -> str:
+    if value is None:
+        return "none"
     if isinstance(value, dict):
         return " ".join(f"{key} {_word(part)}" for key, part in value.items())
     if isinstance(value, (list, tuple)):

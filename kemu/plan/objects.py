@@ -8,7 +8,7 @@ like. `origin` says who asked for it; what was read back has none, and it never 
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kemu.base.marks import Origin
 
@@ -16,6 +16,8 @@ Key = tuple[str | int, ...]
 
 MAIN = 254  # the main routing table. Source: include/uapi/linux/rtnetlink.h
 LOCAL = 255
+MULTIPATH = "multipath"
+_LO_MTU = 65536
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +129,10 @@ class Addr:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """A route. `dst` is a network (0.0.0.0/0 for the default); `protocol` who installed it, as `ip route` names it."""
+    """A route. `dst` is a network (0.0.0.0/0 for the default); `protocol` who installed it, as `ip route` names it.
+
+    `via` is MULTIPATH, only ever read back, for a route with several gateways.
+    """
 
     netns: str
     dst: str
@@ -204,17 +209,21 @@ class Neigh:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fdb:
-    """A static forwarding entry: of a tunnel device towards `dst`, or, with `dst` empty, of a bridge towards the port `dev`."""
+    """A static forwarding entry: of a tunnel device towards `dst`, or, with `dst` empty, of a bridge towards the port `dev`.
+
+    `own` is only ever read back: an address that the device itself takes beside its MAC.
+    """
 
     netns: str
     dev: str
     mac: str
     dst: str = ""
+    own: bool = False
     origin: Origin | None = field(default=None, compare=False, repr=False)
 
     @property
     def key(self) -> Key:
-        return ("fdb", self.netns, self.dev, self.mac, self.dst)
+        return ("fdb", self.netns, self.dev, self.mac, self.dst, int(self.own))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -263,6 +272,11 @@ class NftTable:
 
 
 Object = Netns | Link | Addr | Route | Rule | Neigh | Fdb | Sysctl | Qdisc | NftTable
+
+
+def fresh_lo(lo: Link) -> Link:
+    """Return `lo` as a namespace of ours has it; its alias is the mark."""
+    return replace(lo, mtu=_LO_MTU, detail=Loopback(), up=True, master="", port=None, flags=("nomulticast",), queue_length=1000)
 
 
 def address(ip: object, prefix: int) -> str:

@@ -63,7 +63,9 @@ def steps_for(changes: Iterable[Change], plan: Mapping[Key, Object]) -> Steps:
     puts = {change.want.key: change.want for change in changes if change.want is not None}
     have = {change.have.key: change.have for change in changes if change.have is not None}
     new = _renewed(changes, plan)
+    readdressed = [change.have for change in changes if isinstance(change.want, Addr) and change.have is not None]
     touched = new | {(item.netns, item.name) for item in puts.values() if isinstance(item, Link)}
+    touched |= {(item.netns, item.dev) for item in readdressed if isinstance(item, Addr)}
     puts |= {key: item for key, item in plan.items() if _stands_on(item, touched)}
     puts |= {key: item for key, item in plan.items() if isinstance(item, Link) and (item.netns, item.name) in new}
     relinks = [
@@ -77,6 +79,8 @@ def steps_for(changes: Iterable[Change], plan: Mapping[Key, Object]) -> Steps:
         if isinstance(item, Link) and _lost_master(item, new) and item.key not in puts
     ]
     unwanted = [item for key, item in have.items() if key not in puts or _is_renewed(item, new)]
+    unwanted += readdressed  # the kernel changes neither broadcast nor scope, and makes its own routes only with a new address
+    unwanted += [change.have for change in changes if change.have is not None and _moves(change)]
     mended = [item for key, item in have.items() if isinstance(item, Netns) and key in puts]
     kept = {link.key for link, _ in relinks} | {item.key for item in mended}
     return _steps([item for key, item in puts.items() if key not in kept], unwanted, mended, relinks)
@@ -141,6 +145,11 @@ def _must_renew(change: Change) -> bool:
     if want.index != have.index or type(want.detail) is not type(have.detail):
         return True
     return want.detail != have.detail and not isinstance(want.detail, Bridge)
+
+
+def _moves(change: Change) -> bool:
+    """Say whether a route is to leave by another device: IPv6 looks an on-link gateway up, and would find the old route."""
+    return isinstance(change.want, Route) and isinstance(change.have, Route) and change.want.dev != change.have.dev
 
 
 def _goes_along(item: Link, gone: Link) -> bool:

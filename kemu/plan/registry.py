@@ -12,9 +12,9 @@ from typing import Any, cast
 
 from kemu.base.errors import MachineError, UsageError
 from kemu.plan.backend import Backend
+from kemu.spec.model import Topology
 from kemu.spec.read import read_topology as _read_topology
 from kemu.spec.source import Source
-from kemu.spec.model import Topology
 
 GROUP = "kemu.backends"
 

@@ -35,7 +35,7 @@ def title(item: Object) -> str:
         case Netns():
             return "namespace"
         case Link():
-            return f"{_kind(item)} {item.name}"
+            return f"{kind_word(item)} {item.name}"
         case Addr():
             return f"address {item.address} on {item.dev}"
         case Route():
@@ -84,8 +84,7 @@ def _argv(item: Object, cluster: str, action: str) -> list[str]:
                 return ["ip", "-n", ns, "neigh", verb, "proxy", item.address, "dev", item.dev]
             return ["ip", "-n", ns, "neigh", verb, item.address, "lladdr", item.mac, "dev", item.dev, "nud", "permanent"]
         case Fdb():
-            where = ["dst", item.dst, "self", "permanent"] if item.dst else ["master", "static"]
-            return ["bridge", "-n", ns, "fdb", verb if action != "change" else "replace", item.mac, "dev", item.dev, *where]
+            return ["bridge", "-n", ns, "fdb", verb, item.mac, "dev", item.dev, *_where(item)]
         case Sysctl():
             return ["ip", "netns", "exec", ns, "sysctl", "-qw", f"{item.name}={item.value}"]
         case Qdisc():
@@ -94,7 +93,8 @@ def _argv(item: Object, cluster: str, action: str) -> list[str]:
             raise TypeError("a table is no single command")
 
 
-def _kind(link: Link) -> str:
+def kind_word(link: Link) -> str:
+    """Return what a device is, in a word."""
     match link.detail:
         case Foreign():
             return f"device ({link.detail.kind})"
@@ -106,6 +106,12 @@ def _kind(link: Link) -> str:
 
 def _destination(route: Route) -> str:
     return "default" if route.dst in ("0.0.0.0/0", "::/0") else route.dst
+
+
+def _where(fdb: Fdb) -> list[str]:
+    if fdb.own:
+        return ["self"]
+    return ["dst", fdb.dst, "self", "permanent"] if fdb.dst else ["master", "static"]
 
 
 def _broadcast(addr: Addr) -> list[str]:
@@ -169,7 +175,7 @@ def _detail(link: Link, cluster: str) -> list[str]:
         case Vxlan():
             return ["type", "vxlan", *_vxlan(link.detail)]
         case Loopback() | Foreign():
-            return ["type", _kind(link)]
+            return ["type", kind_word(link)]
 
 
 def _bridge(bridge: Bridge) -> list[str]:

@@ -51,11 +51,16 @@ def stated(measured: Mapping[str, str]) -> dict[str, str]:
 
 
 def fresh(name: str, baseline: Mapping[str, str]) -> str:
-    """Return the value of a setting that nobody made. A device starts as `default` says."""
+    """Return the value of a setting that nobody made."""
     if name in baseline:
         return baseline[name]
     parts = name.split("/")
-    return baseline.get("/".join([*parts[:3], "default", *parts[4:]]), "") if len(parts) == 5 else ""
+    return baseline.get("/".join([*parts[:3], model_of(parts[2]), *parts[4:]]), "") if len(parts) == 5 else ""
+
+
+def model_of(part: str) -> str:
+    """Return whose settings those of a new device are like: `default`, but for neighbours, where a namespace shows only devices."""
+    return "lo" if part == "neigh" else "default"
 
 
 def implied(sysctls: Iterable[Sysctl], links: Iterable[Link]) -> Iterator[Sysctl]:

@@ -18,7 +18,7 @@ from kemu.spec.model import Host, IPAddress, Node, Pod, Topology
 _FORM = re.compile(
     r"(?:(?P<kind>[a-z]+)/)?(?:(?P<namespace>[^/:]+)/)?(?P<name>[^/:]+)(?::(?P<port>[^/]+)(?:/(?P<protocol>[A-Za-z]+))?)?"
 )
-_KINDS = ("pod", "node", "host")
+KINDS = ("pod", "node", "host")
 _LATER = ("svc", "deploy")
 _REQUIREMENT = re.compile(r"(?P<key>[^=!]+)(?P<operator>==?|!=)(?P<value>.*)")
 
@@ -61,7 +61,7 @@ def machine_endpoint(machine: Node | Host) -> Endpoint:
     )
 
 
-def all_endpoints(topology: Topology, kinds: Iterable[str] = _KINDS) -> list[Endpoint]:
+def all_endpoints(topology: Topology, kinds: Iterable[str] = KINDS) -> list[Endpoint]:
     """Return every endpoint of `kinds`: pods, then nodes, then hosts, each in the order of the file."""
     groups = {
         "pod": [pod_endpoint(pod) for pod in topology.pods],
@@ -131,7 +131,7 @@ def _words(match: re.Match[str], namespace: str) -> tuple[str, str, str]:
     kind, space, name = match["kind"] or "", match["namespace"] or "", match["name"]
     if kind in _LATER:
         raise UsageError(f"not yet: {kind}/ endpoints", hint="pods, nodes and hosts can be named")
-    if kind and kind not in _KINDS:
+    if kind and kind not in KINDS:
         if space:
             raise UsageError(f'"{match[0]}" is no endpoint: there is no kind "{kind}"', hint="the kinds are pod, node and host")
         return "pod", kind, name

@@ -134,6 +134,9 @@ class Port:
     protocol: Protocol = Protocol.TCP
     name: str = ""
 
+    def __str__(self) -> str:
+        return f"{self.number}/{self.protocol}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pod:

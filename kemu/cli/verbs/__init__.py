@@ -1,1 +1,1 @@
-"""One file a verb; a verb is found by being here."""
+"""One file a verb; each has a click command called `command`. A file here is a verb of kemu, without being listed anywhere."""

@@ -1,0 +1,250 @@
+"""`Cluster`: one running cluster, and everything that can be asked of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace as changed
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from kemu.api.admission import Admission, Confirm, applied, refuse
+from kemu.api.endpoint import Endpoint
+from kemu.api.perf import PerfReport
+from kemu.api.reachability import choose_pairs, read_probe
+from kemu.api.status import Status
+from kemu.api.topology import Topology
+from kemu.base.errors import NotFoundError, SpecError, StateError, UsageError
+from kemu.base.reporter import SILENT, Reporter
+from kemu.cluster import lifecycle
+from kemu.cluster.lifecycle import UpResult
+from kemu.cluster.state import Record, StateDirectory
+from kemu.kernel import limits
+from kemu.perf.model import Request, Side
+from kemu.plan.build import Plan
+from kemu.reach.model import Matrix
+from kemu.spec import endpoints, model
+from kemu.spec.hosts import show_hosts
+
+
+class Cluster:
+    """A running cluster. As a context manager it is taken down at the end of the block.
+
+    `result` says what `Cluster.up` did, and is None for a cluster that was found.
+    """
+
+    def __init__(self, name: str, result: UpResult | None = None) -> None:
+        self.name = name
+        self.result = result
+
+    def __repr__(self) -> str:
+        return f"Cluster({self.name!r})"
+
+    def __enter__(self) -> Cluster:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.down()
+
+    # --- its life ----------------------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def up(
+        cls,
+        topology: Topology | str | Path,
+        *,
+        force: bool = False,
+        replace: bool = False,
+        verify: bool = False,
+        confirm: Confirm = refuse,
+        reporter: Reporter = SILENT,
+    ) -> Cluster:
+        """Return the running cluster of a topology or its file: made, repaired, or changed to what the file says now.
+
+        `force` brings up what the backend can where it cannot do all; `replace` takes over a cluster made from another file;
+        `confirm` is asked if addresses of running endpoints would change. `verify` reads a new cluster back.
+        """
+        wanted = topology if isinstance(topology, Topology) else Topology.load(topology)
+        plan = wanted.plan(force=force)
+        for warning in (*plan.warnings, *limits.warnings(len(wanted.model.pods))):
+            reporter.warn(warning)
+        result = lifecycle.up(
+            plan,
+            changed(wanted.record, force=force),
+            wanted.model.text,
+            hosts=show_hosts(wanted.model),
+            admit=Admission(wanted=wanted, replace=replace, confirm=confirm, reporter=reporter),
+            reporter=reporter,
+            verify=verify,
+        )
+        return cls(wanted.name, result)
+
+    @classmethod
+    def find(cls, name: str | None = None) -> Cluster:
+        """Return the cluster called `name`; without a name the one made from a file in this directory, else the only one."""
+        names = lifecycle.find_clusters()
+        if name is not None:
+            if name not in names:
+                raise NotFoundError(f'there is no cluster "{name}"', hint=_there_are(names))
+            return cls(name)
+        here = [one for one in names if _is_from(one, Path.cwd())]
+        chosen = here or names
+        if len(chosen) == 1:
+            return cls(chosen[0])
+        if not chosen:
+            raise NotFoundError("there is no cluster", hint="kemu up two-nodes makes one")
+        raise UsageError(f"which cluster: {', '.join(chosen)}?", hint="-C NAME, or KEMU_CLUSTER")
+
+    @classmethod
+    def all(cls) -> list[Cluster]:
+        """Return every cluster of this machine."""
+        return [cls(name) for name in lifecycle.find_clusters()]
+
+    def down(self, *, reporter: Reporter = SILENT) -> bool:
+        """Remove the cluster whole; nothing is left. Returns False if nothing was there."""
+        return lifecycle.down(self.name, reporter=reporter)
+
+    def status(self, *, reporter: Reporter = SILENT) -> Status:
+        """Return how the cluster compares with its file as it was applied. Changes nothing."""
+        plan = self.plan()
+        comparison = lifecycle.compare(self.name, plan, reporter=reporter)
+        return self._status(plan, comparison)
+
+    def compare(self, topology: Topology, *, force: bool = False, reporter: Reporter = SILENT) -> Status:
+        """Return how the cluster compares with another topology: what `up` would change. Changes nothing."""
+        plan = topology.plan(force=force)
+        return self._status(plan, lifecycle.compare(self.name, plan, reporter=reporter))
+
+    def _status(self, plan: Plan, comparison: lifecycle.Comparison) -> Status:
+        pods = len(self.model.pods)
+        return Status(
+            cluster=self.name,
+            backend=self.topology.backend,
+            state=comparison.state,
+            changes=comparison.changes,
+            warnings=(*plan.warnings, *limits.warnings(pods)),
+            nodes=len(self.model.nodes),
+            pods=pods,
+            objects=len(plan),
+        )
+
+    def find_file(self) -> str | None:
+        """Return the absolute path of the file that the cluster was made from; empty for standard input, None if that is lost."""
+        record = StateDirectory(self.name).find_record()
+        return record.file if record else None
+
+    def facts(self) -> dict[str, Any]:
+        """Return what `ls` shows of the cluster; what its state directory lost is None."""
+        try:
+            record, topology = self.record, self.topology
+        except (StateError, SpecError):
+            return {"name": self.name, "state": "lost", **dict.fromkeys(("backend", "nodes", "pods", "hosts", "file"))}
+        return {
+            "name": self.name,
+            "state": "up" if record.ready else "starting",
+            "backend": topology.backend,
+            "nodes": len(topology.model.nodes),
+            "pods": len(topology.model.pods),
+            "hosts": len(topology.model.hosts),
+            "file": record.file,
+        }
+
+    # --- what it is --------------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def record(self) -> Record:
+        """How the cluster came to be."""
+        record = StateDirectory(self.name).find_record()
+        if record is None:
+            raise StateError(
+                f"the state directory of {self.name} is lost",
+                hint=f"kemu down {self.name} still removes the cluster; then up again",
+            )
+        return record
+
+    @cached_property
+    def topology(self) -> Topology:
+        """The file as it was applied."""
+        return applied(self.record, StateDirectory(self.name))
+
+    @property
+    def model(self) -> model.Topology:
+        """What the file means."""
+        return self.topology.model
+
+    def plan(self) -> Plan:
+        """Return the kernel objects that the cluster should consist of."""
+        return self.topology.plan(force=self.record.force)
+
+    # --- who is in it ------------------------------------------------------------------------------------------------------------
+
+    def endpoint(self, text: str, *, namespace: str = "default") -> Endpoint:
+        """Return the pod, node or host that `text` means: web-1, node/n1, shop/db, an address, or labels that one pod has."""
+        return Endpoint(self.name, endpoints.find_endpoint(self.model, text, namespace=namespace))
+
+    def endpoints(
+        self, text: str | None = None, *, namespace: str = "default", kinds: Sequence[str] = endpoints.KINDS
+    ) -> list[Endpoint]:
+        """Return the endpoints that `text` means, or without it all of `kinds`."""
+        if text is None:
+            found = endpoints.all_endpoints(self.model, kinds)
+        else:
+            found = endpoints.find_endpoints(self.model, text, namespace=namespace)
+        return [Endpoint(self.name, one) for one in found]
+
+    def pod(self, name: str, *, namespace: str = "default") -> Endpoint:
+        """Return a pod by its name."""
+        return self.endpoint(f"pod/{namespace}/{name}")
+
+    def node(self, name: str) -> Endpoint:
+        """Return a node by its name."""
+        return self.endpoint(f"node/{name}")
+
+    def host(self, name: str) -> Endpoint:
+        """Return a host by its name."""
+        return self.endpoint(f"host/{name}")
+
+    # --- what it does ------------------------------------------------------------------------------------------------------------
+
+    def reach(  # noqa: PLR0913 (words of a command, all of them named)
+        self,
+        *,
+        senders: str | None = None,
+        receivers: str | None = None,
+        kinds: Sequence[str] = ("pod",),
+        namespace: str = "default",
+        protocol: str = "icmp",
+        port: int | None = None,
+        every: bool = False,
+        sample: int | None = None,
+        reporter: Reporter = SILENT,
+    ) -> Matrix:
+        """Return who reaches whom, by real packets: all ordered pairs of `kinds`, or from `senders` to `receivers`.
+
+        More than 20,000 pairs are a UsageError unless `every` is given, or `sample` says how many of them to try.
+        """
+        from kemu.reach.run import measure  # noqa: PLC0415 (sockets and ctypes, which only this needs)
+
+        ends = [self.endpoints(text, namespace=namespace, kinds=kinds) for text in (senders, receivers)]
+        pairs = choose_pairs(ends[0], ends[1], every=every, sample=sample)
+        return measure(self.name, pairs, read_probe(protocol, port), reporter=reporter)
+
+    def perf(
+        self, source: str, target: str, request: Request, *, namespace: str = "default", reporter: Reporter = SILENT
+    ) -> PerfReport:
+        """Return what iperf3 measures between two endpoints."""
+        from kemu.perf.run import measure  # noqa: PLC0415 (starts processes, which only this needs)
+
+        ends = [self.endpoint(text, namespace=namespace) for text in (source, target)]
+        sides = [Side(endpoint=end.full, netns=str(end.netns), address=end.address, node=end.spec.node) for end in ends]
+        runs = measure(sides[0], sides[1], request, backend=self.topology.backend, reporter=reporter)
+        return PerfReport(cluster=self.name, runs=tuple(runs))
+
+
+def _is_from(cluster: str, directory: Path) -> bool:
+    record = StateDirectory(cluster).find_record()
+    return record is not None and bool(record.file) and Path(record.file).parent == directory
+
+
+def _there_are(names: Sequence[str]) -> str:
+    return f"there are {', '.join(names)}" if names else "there is none: kemu up two-nodes makes one"

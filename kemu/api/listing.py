@@ -1,0 +1,91 @@
+"""What `get` lists: one row for each pod, node, host, namespace or segment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kemu.base.errors import NotFoundError
+from kemu.spec.model import Host, Node, Topology
+
+Rows = list[tuple[Any, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """Rows of one kind. `keys` name the columns."""
+
+    kind: str
+    keys: tuple[str, ...]
+    rows: Rows
+
+    @property
+    def name_column(self) -> int:
+        """The place of the name in a row."""
+        return self.keys.index("name")
+
+
+def list_kind(topology: Topology, kind: str, *, namespace: str | None = None, name: str | None = None) -> Listing:
+    """Return the things of a kind, of one namespace or all, or the one called `name`. NotFoundError if there is none of that name."""
+    keys, build = _KINDS[kind]
+    column = keys.index("name")
+    rows = [row for row in build(topology) if _fits(keys, row, namespace) and name in (None, row[column])]
+    if name is not None and not rows:
+        raise NotFoundError(f'there is no {kind.removesuffix("s")} "{name}" in {topology.name}', hint=f"kemu get {kind}")
+    return Listing(kind=kind, keys=keys, rows=rows)
+
+
+def _fits(keys: Sequence[str], row: Sequence[Any], namespace: str | None) -> bool:
+    return namespace is None or "namespace" not in keys or row[keys.index("namespace")] == namespace
+
+
+def _pods(topology: Topology) -> Rows:
+    return [
+        (pod.namespace, pod.name, pod.node, _texts(pod.addresses), _texts(pod.ports), dict(pod.labels)) for pod in topology.pods
+    ]
+
+
+def _nodes(topology: Topology) -> Rows:
+    return [
+        (
+            node.name,
+            node.segment,
+            _texts(node.addresses),
+            _texts(node.pod_subnets),
+            len(topology.pods_of(node)),
+            dict(node.labels),
+        )
+        for node in topology.nodes
+    ]
+
+
+def _hosts(topology: Topology) -> Rows:
+    return [(host.name, host.segment, _texts(host.addresses)) for host in topology.hosts]
+
+
+def _namespaces(topology: Topology) -> Rows:
+    labels = {one.name: dict(one.labels) for one in topology.namespaces}
+    names = dict.fromkeys(["default", *labels, *(pod.namespace for pod in topology.pods)])
+    return [(name, sum(pod.namespace == name for pod in topology.pods), labels.get(name, {})) for name in names]
+
+
+def _segments(topology: Topology) -> Rows:
+    machines: list[Node | Host] = [*topology.nodes, *topology.hosts]
+    return [
+        (one.name, _texts(one.subnets), _texts(one.router), [machine.name for machine in machines if machine.segment == one.name])
+        for one in topology.fabric.segments
+    ]
+
+
+def _texts(values: Sequence[object]) -> list[str]:
+    return [str(value) for value in values]
+
+
+_KINDS: dict[str, tuple[tuple[str, ...], Callable[[Topology], Rows]]] = {
+    "pods": (("namespace", "name", "node", "addresses", "ports", "labels"), _pods),
+    "nodes": (("name", "segment", "addresses", "subnets", "pods", "labels"), _nodes),
+    "hosts": (("name", "segment", "addresses"), _hosts),
+    "namespaces": (("name", "pods", "labels"), _namespaces),
+    "segments": (("name", "subnets", "router", "machines"), _segments),
+}

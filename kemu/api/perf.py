@@ -1,0 +1,36 @@
+"""What `perf` gives back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from kemu.perf.model import Direction, Protocol, Request, Run
+from kemu.perf.summary import Summary, build_summaries
+
+__all__ = ["Direction", "PerfReport", "Protocol", "Request", "Run", "Summary"]
+
+SCHEMA = "kemu.perf/1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PerfReport:
+    """The runs of one measurement, and their medians."""
+
+    cluster: str
+    runs: tuple[Run, ...]
+
+    @cached_property
+    def summary(self) -> tuple[Summary, ...]:
+        """A row for each path and direction."""
+        return build_summaries(self.runs)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as `kemu.perf/1`."""
+        return {
+            "schema": SCHEMA,
+            "cluster": self.cluster,
+            "runs": [run.to_dict() for run in self.runs],
+            "summary": [row.to_dict() for row in self.summary],
+        }

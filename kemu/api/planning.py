@@ -1,0 +1,82 @@
+"""Plans as text and JSON: the commands, the tree, the counts, one endpoint's part, and the difference to another backend."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from kemu.api.topology import Topology
+from kemu.plan.codec import SCHEMA, kind_of, to_dict
+from kemu.plan.objects import Netns, Object
+from kemu.plan.select import select
+from kemu.plan.show import command, show_script
+from kemu.plan.tree import show_tree
+from kemu.spec.endpoints import find_endpoint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanView:
+    """The kernel objects of a cluster, or a part of them."""
+
+    cluster: str
+    objects: tuple[Object, ...]
+    warnings: tuple[str, ...] = ()
+
+    def script(self) -> str:
+        """Return the commands that a person would type, as a script for bash."""
+        return show_script(self.objects, self.cluster)
+
+    def tree(self) -> str:
+        """Return every namespace with what is in it."""
+        return show_tree(self.objects, self.cluster)
+
+    def counts(self) -> dict[str, int]:
+        """Return how many objects there are of each kind."""
+        return dict(Counter(kind_of(item) for item in self.objects))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the plan as `kemu.plan/1`."""
+        return {"schema": SCHEMA, "cluster": self.cluster, "objects": [to_dict(item) for item in self.objects]}
+
+
+def view(topology: Topology, *, force: bool = False, endpoint: str | None = None, namespace: str = "default") -> PlanView:
+    """Return a topology's plan; with `endpoint` only the part that serves it."""
+    plan = topology.plan(force=force)
+    objects: Iterable[Object] = plan
+    if endpoint is not None:
+        objects = select(plan, find_endpoint(topology.model, endpoint, namespace=namespace))
+    return PlanView(cluster=topology.name, objects=tuple(objects), warnings=plan.warnings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One object that two plans do not share: a command less (`-`) or more (`+`)."""
+
+    sign: str
+    netns: str
+    command: str
+
+
+def differences(here: PlanView, there: PlanView) -> list[Difference]:
+    """Return what `there` has otherwise than `here`, namespace by namespace, in the commands that would make it."""
+    known, other = _by_key(here.objects), _by_key(there.objects)
+    found = [_difference("-", item, here) for key, item in known.items() if other.get(key) != item]
+    found += [_difference("+", item, there) for key, item in other.items() if known.get(key) != item]
+    order = {netns: place for place, netns in enumerate(dict.fromkeys(item.netns for item in (*here.objects, *there.objects)))}
+    return sorted(found, key=lambda difference: order[difference.netns])
+
+
+def _by_key(objects: Iterable[Object]) -> dict[tuple[Any, ...], Object]:
+    return {item.key: item for item in objects if not isinstance(item, Netns)}
+
+
+def _difference(sign: str, item: Object, of: PlanView) -> Difference:
+    return Difference(sign=sign, netns=item.netns, command=command(item, of.cluster))
+
+
+def with_backend(topology: Topology, backend: str) -> Topology:
+    """Return the same file with another backend."""
+    record = replace(topology.record, backend=backend)
+    return Topology.parse(topology.model.text, file=record.file, backend=backend, sets=record.sets)

@@ -1,0 +1,38 @@
+"""Which pairs `reach` tries, and with what."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from itertools import product
+
+from kemu.api.endpoint import Endpoint
+from kemu.base.errors import UsageError
+from kemu.reach.model import Probe, Target, read_protocol
+
+MANY_PAIRS = 20_000
+
+
+def choose_pairs(
+    senders: Sequence[Endpoint], receivers: Sequence[Endpoint], *, every: bool, sample: int | None
+) -> list[tuple[Target, Target]]:
+    """Return the ordered pairs without the diagonal; with `sample` so many of them, by chance."""
+    sources, targets = [target_of(one) for one in senders], [target_of(one) for one in receivers]
+    pairs = [(one, other) for one, other in product(sources, targets) if one.endpoint != other.endpoint]
+    if sample is not None:
+        return random.sample(pairs, min(sample, len(pairs)))
+    if len(pairs) > MANY_PAIRS and not every:
+        raise UsageError(
+            f"these are {len(pairs):,} pairs", hint="--all tries them all, --sample 1000 some; or choose with --from and --to"
+        )
+    return pairs
+
+
+def target_of(endpoint: Endpoint) -> Target:
+    """Return an endpoint as one end of a probe."""
+    return Target(endpoint=endpoint.full, netns=endpoint.netns, addresses=endpoint.addresses, node=endpoint.spec.node)
+
+
+def read_probe(protocol: str, port: int | None) -> Probe:
+    """Return the probe of the command line's words."""
+    return Probe(protocol=read_protocol(protocol), port=port)

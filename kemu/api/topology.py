@@ -1,0 +1,145 @@
+"""Topology files: finding, reading and planning them. Needs no rights and changes nothing."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from kemu.base.errors import UsageError
+from kemu.cluster.state import Record
+from kemu.plan.build import Plan, build_plan
+from kemu.plan.registry import options_classes, read_topology
+from kemu.spec import model
+from kemu.spec.schema import json_schema
+from kemu.spec.source import Source
+
+STDIN = "-"
+DEFAULT_FILE = "kemu.yaml"
+DEFAULT_PATTERN = "*.kemu.yaml"
+
+
+@dataclass(frozen=True)
+class Topology:
+    """A topology file, read and checked. `record` says what was added to the file: a backend, changes."""
+
+    model: model.Topology
+    record: Record
+
+    @classmethod
+    def load(cls, file: str | Path | None = None, *, backend: str | None = None, sets: Sequence[str] = ()) -> Topology:
+        """Return the topology in a file, on standard input (`-`), or the bundled one of that name.
+
+        Without `file`, it is kemu.yaml, or the only *.kemu.yaml, of this directory. `backend` replaces the file's; `sets` are changes
+        such as "nodes.n1.address=172.18.0.9". Raises SpecError with every problem.
+        """
+        if file == STDIN:
+            return cls._read(Source(name="<stdin>", text=_decode("<stdin>", sys.stdin.buffer.read())), backend, sets)
+        path = find_file(file)
+        name = str(file) if file is not None and path == Path(file) else path.name
+        return cls._read(Source(name=name, text=_decode(name, _read_bytes(path)), path=path.absolute()), backend, sets)
+
+    @classmethod
+    def parse(cls, text: str, *, file: str = "", backend: str | None = None, sets: Sequence[str] = ()) -> Topology:
+        """Return the topology in a text; `file` is the path that it is said to come from, whose name the cluster takes."""
+        return cls._read(Source(name=Path(file).name or "<text>", text=text, path=Path(file) if file else None), backend, sets)
+
+    @classmethod
+    def _read(cls, source: Source, backend: str | None, sets: Sequence[str]) -> Topology:
+        topology = read_topology(source, backend=backend, sets=tuple(sets))
+        record = Record(cluster=topology.name, file=str(source.path or ""), backend=backend, sets=tuple(sets))
+        return cls(topology, record)
+
+    @property
+    def name(self) -> str:
+        """The cluster's name."""
+        return self.model.name
+
+    @property
+    def backend(self) -> str:
+        """The backend's name."""
+        return self.model.networking.backend.name
+
+    def plan(self, *, force: bool = False) -> Plan:
+        """Return the kernel objects that the cluster would consist of. `force` turns what the backend cannot do into warnings."""
+        return build_plan(self.model, force=force)
+
+    def renamed(self, name: str) -> Topology:
+        """Return the same topology as a cluster of another name."""
+        return Topology(replace(self.model, name=name), replace(self.record, cluster=name))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """A bundled topology: its name, its file, and the first comment's lines, which tell its lesson."""
+
+    name: str
+    path: Path
+    lesson: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the example as JSON."""
+        return {"name": self.name, "path": str(self.path), "lesson": " ".join(self.lesson)}
+
+
+def examples() -> list[Example]:
+    """Return the topologies that come with kemu."""
+    folder = Path(str(resources.files("kemu_topologies")))
+    return [Example(name=path.stem, path=path, lesson=_lesson(path)) for path in sorted(folder.glob("*.yaml"))]
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of topology files, with the options of every installed backend."""
+    return json_schema(options_classes())
+
+
+def _lesson(path: Path) -> tuple[str, ...]:
+    lines = []
+    for line in path.read_text().splitlines():
+        if not line.startswith("#"):
+            break
+        lines.append(line.removeprefix("#").strip())
+    return tuple(lines)
+
+
+def find_file(file: str | Path | None) -> Path:
+    """Return the path of a topology by its path or bundled name, or of this directory's own. UsageError says what there is."""
+    if file is None:
+        return _own_file()
+    path = Path(file)
+    if path.is_file() or path.suffix in (".yaml", ".yml") or path.parent != Path():
+        return path
+    bundled = {example.name: example.path for example in examples()}
+    if str(file) in bundled:
+        return bundled[str(file)]
+    raise UsageError(f'there is no file and no example called "{file}"', hint=f"the examples are {', '.join(bundled)}")
+
+
+def _own_file() -> Path:
+    if Path(DEFAULT_FILE).is_file():
+        return Path(DEFAULT_FILE)
+    found = sorted(Path().glob(DEFAULT_PATTERN))
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise UsageError(f"which one: {', '.join(map(str, found))}?", hint="name the file")
+    raise UsageError(
+        f"there is no {DEFAULT_FILE} and no {DEFAULT_PATTERN} here", hint="name a file, or try an example: kemu up two-nodes"
+    )
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def _decode(name: str, data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{name} cannot be read: byte {error.start} is no UTF-8 text") from None

@@ -1,0 +1,54 @@
+"""What the shell offers when Tab is pressed. Must be quick, and silent whatever happens."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+from click.shell_completion import CompletionItem
+
+
+def clusters(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Offer the clusters of this machine."""
+    from kemu.api import Cluster  # noqa: PLC0415 (completion of options needs none of it)
+
+    return _items((cluster.name for cluster in Cluster.all()), incomplete)
+
+
+def endpoints(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Offer the pods, nodes and hosts of the cluster."""
+    from kemu.api import Cluster  # noqa: PLC0415
+    from kemu.base.errors import KemuError  # noqa: PLC0415
+    from kemu.cli.settings import SETTINGS  # noqa: PLC0415
+
+    try:
+        found = Cluster.find(SETTINGS.cluster or os.environ.get("KEMU_CLUSTER")).endpoints()
+    except KemuError:
+        return []
+    names = [one.spec.name if one.spec.namespace in ("", "default") else f"{one.spec.namespace}/{one.spec.name}" for one in found]
+    return _items([*names, *(one.full for one in found)] if "/" in incomplete else names, incomplete)
+
+
+def backends(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Offer the installed backends."""
+    from kemu.api.backends import backend_names  # noqa: PLC0415
+
+    return _items(backend_names(), incomplete)
+
+
+def files(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Offer the bundled topologies, and files."""
+    from kemu.api.topology import examples  # noqa: PLC0415
+
+    bundled = [] if "/" in incomplete else _items((example.name for example in examples()), incomplete)
+    return [*bundled, CompletionItem(incomplete, type="file")] if not bundled or Path().glob("*.yaml") else bundled
+
+
+def clusters_or_files(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Offer the clusters, and files."""
+    return [*clusters(ctx, parameter, incomplete), CompletionItem(incomplete, type="file")]
+
+
+def _items(names: object, incomplete: str) -> list[CompletionItem]:
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]  # type: ignore[attr-defined]

@@ -1,0 +1,111 @@
+"""The command line's entrance: finds the verb, runs it, and turns errors into messages and exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import pkgutil
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from types import FrameType
+from typing import NoReturn
+
+import click
+
+import kemu
+from kemu.base.errors import KemuError
+from kemu.base.render import show_error
+from kemu.cli import verbs
+from kemu.cli.settings import SETTINGS, common
+
+ALIASES = {"deploy": "up", "destroy": "down", "pingall": "reach"}
+BUG = 70
+
+
+class Verbs(click.Group):
+    """The group of all verbs; a verb's file is imported when it is needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all verbs, sorted."""
+        return sorted(info.name.rstrip("_") for info in pkgutil.iter_modules(verbs.__path__))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a verb by its name or alias."""
+        name = ALIASES.get(cmd_name, cmd_name)
+        if name not in self.list_commands(ctx):
+            return None
+        module = "exec_" if name == "exec" else name
+        found: click.Command = importlib.import_module(f"kemu.cli.verbs.{module}").command
+        return found
+
+
+@click.group(
+    cls=Verbs,
+    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "KEMU", "max_content_width": 110},
+    epilog="Aliases: deploy (up), destroy (down), pingall (reach). Start with: sudo kemu up two-nodes",
+)
+@click.version_option(kemu.__version__, prog_name="kemu")
+@common
+def command() -> None:
+    """Kubernetes cluster networks on one Linux machine, from one YAML file."""
+
+
+def main() -> NoReturn:
+    """Run the command line of this process, and exit."""
+    signal.signal(signal.SIGTERM, _terminate)
+    sys.exit(run(sys.argv[1:]))
+
+
+class _Terminated(BaseException):
+    """Somebody asked this process to end: clean up, then go."""
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    raise _Terminated
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command line and return its exit code."""
+    try:
+        code = command.main(list(arguments), prog_name="kemu", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        return 128 + signal.SIGINT
+    except _Terminated:
+        click.echo("terminated", err=True)
+        return 128 + signal.SIGTERM
+    except BrokenPipeError:  # the reader of our output, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    except KemuError as error:
+        return _fail(error)
+    except Exception as error:
+        return _confess(error)
+
+
+def _fail(error: KemuError) -> int:
+    if SETTINGS.debug:
+        traceback.print_exc()
+    if SETTINGS.output == "json":
+        click.echo(json.dumps(error.to_dict(), indent=2))
+    else:
+        click.echo(show_error(error), err=True)
+    return SETTINGS.own_failure or error.exit_code
+
+
+def _confess(error: Exception) -> int:
+    if SETTINGS.debug:
+        traceback.print_exc()
+    click.echo(f"error: a bug in kemu: {type(error).__name__}: {error}", err=True)
+    click.echo("   hint: --debug shows where; please report it with the command and the file", err=True)
+    return SETTINGS.own_failure or BUG

@@ -1,0 +1,33 @@
+"""kemu exec: a command in a pod, node or host."""
+
+from __future__ import annotations
+
+import click
+
+from kemu.api import Cluster
+from kemu.base.errors import UsageError
+from kemu.cli import complete, settings
+from kemu.cli.enter import OWN_FAILURE, become
+from kemu.cli.settings import SETTINGS
+
+
+@click.command("exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.option("-i", "--stdin", is_flag=True, help="Accepted for kubectl's sake: standard input is always passed on.")
+@click.option("-t", "--tty", is_flag=True, help="Accepted for kubectl's sake: a terminal stays one.")
+@click.option("-c", "--container", help="A container of the pod (not yet).")
+@settings.namespace
+@settings.cluster
+@settings.common
+@click.argument("endpoint", shell_complete=complete.endpoints)
+@click.argument("words", nargs=-1, required=True, metavar="-- COMMAND…", type=click.UNPROCESSED)
+def command(endpoint: str, words: tuple[str, ...], stdin: bool, tty: bool, container: str | None) -> int:
+    """Run a command in a pod, node or host, and hand back its exit code.
+
+    kemu's own failure is 125, a command that cannot be executed 126, one that is not found 127.
+    """
+    SETTINGS.own_failure = OWN_FAILURE
+    if container:
+        raise UsageError("containers: not yet", hint="leave out -c")
+    command_words = words[1:] if words[0] == "--" else words
+    place = Cluster.find(SETTINGS.cluster).endpoint(endpoint, namespace=SETTINGS.namespace)
+    return become(place, command_words)

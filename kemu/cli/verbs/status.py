@@ -1,0 +1,48 @@
+"""kemu status: is the cluster as it should be?"""
+
+from __future__ import annotations
+
+import click
+
+from kemu.api import Cluster
+from kemu.api.status import Status
+from kemu.cli import settings
+from kemu.cli.output import count, print_json
+from kemu.cli.progress import reporting
+from kemu.cli.settings import SETTINGS
+
+MANY = 40  # differences: more than a screen
+
+
+@click.command()
+@settings.cluster
+@settings.output("table", "json")
+@settings.common
+def command() -> int:
+    """Say whether the cluster is as its file wants it, and name everything that is missing, changed or too much.
+
+    Exits with 1 if anything is. kemu up mends it.
+    """
+    with reporting() as progress:
+        status = Cluster.find(SETTINGS.cluster).status(reporter=progress)
+    if SETTINGS.output == "json":
+        print_json(status.to_dict())
+    else:
+        click.echo("\n".join(_lines(status)))
+    return 0 if status.state == "ok" else 1
+
+
+def _lines(status: Status) -> list[str]:
+    size = f"{count(status.nodes, 'node')}, {count(status.pods, 'pod')}, {status.backend}, {count(status.objects, 'object')}"
+    lines = [f"{status.cluster}: {_WORDS[status.state]} ({size})"]
+    lines += [f"  {line}" for line in status.drift[:MANY]]
+    lines += [f"  … and {count(len(status.drift) - MANY, 'more difference')}" for _ in status.drift[MANY : MANY + 1]]
+    lines += [f"  warning: {warning}" for warning in status.warnings]
+    return lines if status.state == "ok" else [*lines, "kemu up mends it."]
+
+
+_WORDS = {
+    "ok": "as it should be",
+    "drifted": "not as it should be",
+    "starting": "not complete: its last `up` was interrupted, or is still at work",
+}

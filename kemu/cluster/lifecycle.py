@@ -202,7 +202,7 @@ def _carry_out(
     want: list[Object], have: list[Object], steps: Steps, namespaces: Namespaces, state: StateDirectory, reporter: Reporter
 ) -> None:
     measured = baseline.measure()
-    writer = Writer(namespaces, corrections(_baseline(state), measured), reporter)
+    writer = Writer(namespaces, corrections(baseline_of(state), measured), reporter)
     writer.know(want)
     writer.know(have)
     writer.remove(steps.remove)
@@ -225,13 +225,13 @@ def _differences(
     """Return what is wanted, what is there, and the changes between them."""
     from kemu.kernel.read import Reader  # noqa: PLC0415 (pyroute2 takes 0.1 s to import, and a first `up` needs none of it)
 
-    settings = _baseline(state)
+    settings = baseline_of(state)
     want = baseline.normalise(plan)
     have = Reader(namespaces, settings, _neighbours(want)).read()
     return want, have, diff(want, have, settings)
 
 
-def _baseline(state: StateDirectory) -> dict[str, str]:
+def baseline_of(state: StateDirectory) -> dict[str, str]:
     """Return the settings of a fresh namespace, as they were when the cluster came up, or, if that is lost, as they are now."""
     settings = state.find_baseline()
     return settings if settings is not None else stated(baseline.measure())

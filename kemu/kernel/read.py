@@ -61,6 +61,8 @@ _KERNELS_PROTOCOLS = frozenset({"kernel", "ra", "redirect"})
 _IFLA_PROTINFO = 12
 _PORT_ATTRIBUTES = {"hairpin": 4, "learning": 8, "flood": 9, "isolated": 33}
 _IFF_LOOPBACK = 0x8
+#: Source: NUD_* in include/uapi/linux/neighbour.h
+_LEARNED = {0x01: "incomplete", 0x02: "reachable", 0x04: "stale", 0x08: "delay", 0x10: "probe", 0x20: "failed"}
 _IP = (socket.AF_INET, socket.AF_INET6)  # multicast routing has rules of its own families
 _LO_ADDRESSES = ("127.0.0.1/8", "::1/128")
 #: (family, priority, table) of the rules that a fresh namespace has.
@@ -92,11 +94,11 @@ class Reader:
     def __post_init__(self) -> None:
         self._whole = [name for name in self.baseline if not device_of(name)]
 
-    def read(self) -> list[Object]:
-        """Return every object in every namespace, and of settings those that are not the kernel's own."""
+    def read(self, only: str | None = None) -> list[Object]:
+        """Return every object in every namespace, or in that called `only`, and of settings those that are not the kernel's own."""
         links = {name: _read_links(handle.socket) for name, handle in self.namespaces.handles.items()}
         objects: list[Object] = []
-        for handle in self.namespaces.handles.values():
+        for handle in [self.namespaces[only]] if only else self.namespaces.handles.values():
             objects += self._read_one(handle, links)
         return objects
 
@@ -416,6 +418,16 @@ def _neighs(handle: Handle, names: Mapping[int, str]) -> Iterator[Neigh]:
         body = struct.pack("BxxxiHBB", family, 0, 0, messages.NTF_PROXY, 0)
         for message in _dump(handle.socket, ndmsg, messages.RTM_GETNEIGH, body):
             yield Neigh(netns=handle.name, dev=names[message["ifindex"]], address=message.get_attr("NDA_DST"), mac="", proxy=True)
+
+
+def read_learned(handle: Handle) -> list[tuple[str, str, str, str]]:
+    """Return the neighbours that a namespace has met, or looks for: (device, address, MAC or empty, state as `ip neigh` names it)."""
+    names = _read_links(handle.socket).names
+    return [
+        (names[message["ifindex"]], message.get_attr("NDA_DST"), message.get_attr("NDA_LLADDR") or "", _LEARNED[message["state"]])
+        for message in _dump(handle.socket, ndmsg, messages.RTM_GETNEIGH, bytes(12))
+        if message["state"] in _LEARNED and message["family"] in _IP
+    ]
 
 
 def _fdb(handle: Handle, links: _Links) -> Iterator[Fdb]:

@@ -9,7 +9,7 @@ Device indexes are part of the plan, from the place of a thing in the file, so t
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from kemu.base.marks import Origin
 from kemu.base.names import device_name, mac_address
@@ -53,6 +53,11 @@ def pod_port_index(pod: Pod, node: Node) -> int:
     if place < _FAR_POD_PORTS - _POD_PORTS:
         return _POD_PORTS + place
     return _FAR_POD_PORTS + zlib.crc32(pod.netns.encode()) % 2**30
+
+
+def pod_mtu(objects: Iterable[Object]) -> int | None:
+    """Return the MTU of the first pod's device; None in a plan without pods."""
+    return next((item.mtu for item in objects if isinstance(item, Link) and item.name == "eth0" and "." in item.netns), None)
 
 
 def addresses(netns: str, dev: str, ips: tuple[IPAddress, ...], prefixes: tuple[int, ...], origin: Origin) -> Iterator[Addr]:

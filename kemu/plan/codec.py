@@ -25,6 +25,8 @@ from kemu.plan.objects import (
     Vxlan,
 )
 
+#: Fields that are called otherwise in JSON, where `kind` says which kind of object it is.
+_OUTSIDE = {"kind": "type"}
 SCHEMA = "kemu.plan/1"
 
 KINDS: dict[str, type[Object]] = {
@@ -62,18 +64,23 @@ def to_dict(item: Object) -> dict[str, Any]:
 
 
 def _plain(item: Any) -> dict[str, Any]:
-    return {name: getattr(item, name) for name in _FIELDS[type(item)]}
+    return {_OUTSIDE.get(name, name): getattr(item, name) for name in _FIELDS[type(item)]}
 
 
 def from_dict(data: dict[str, Any]) -> Object:
     """Return the object that `to_dict` described, without its origin. Raises KeyError or TypeError if it did not."""
     kind = KINDS[data["kind"]]
-    values = {name: _frozen(data[name]) for name in _FIELDS[kind] if name in data}
+    values = _fields(kind, data)
     if kind is Link:
-        detail = dict(data["detail"])
-        values["detail"] = _DETAILS[detail.pop("kind")](**detail)
+        detail = _DETAILS[data["detail"]["kind"]]
+        values["detail"] = detail(**_fields(detail, data["detail"]))
         values["port"] = BridgePort(**data["port"]) if data["port"] else None
     return kind(**values)
+
+
+def _fields(kind: type[Any], data: dict[str, Any]) -> dict[str, Any]:
+    outside = ((name, _OUTSIDE.get(name, name)) for name in _FIELDS[kind])
+    return {name: _frozen(data[key]) for name, key in outside if key in data}
 
 
 def _frozen(value: Any) -> Any:

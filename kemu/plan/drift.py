@@ -55,7 +55,7 @@ def _difference(key: str, one: Any, other: Any) -> str:
     if key == "lacks":
         return f"lacks {', '.join(other or ())}"
     if isinstance(one, str) and "\n" in one or isinstance(other, str) and "\n" in other:
-        return f"{key} differs" if one and other else f"{key} {'is missing' if one else 'should not be there'}"
+        return f"{key} differs" if None not in (one, other) else f"{key} {'is missing' if one else 'should not be there'}"
     return f"{key} is {_word(other)}, should be {_word(one)}"
 
 

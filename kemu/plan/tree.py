@@ -14,7 +14,7 @@ def show_tree(objects: Iterable[Object], cluster: str) -> str:
     by_namespace: dict[str, list[Object]] = defaultdict(list)
     for item in objects:
         by_namespace[item.netns].append(item)
-    return "\n".join([cluster, *_branches([(name, _inside(items)) for name, items in by_namespace.items()])])
+    return "\n".join([cluster, *_branches([(name, describe(items)) for name, items in by_namespace.items()])])
 
 
 def _branches(branches: list[tuple[str, list[str]]]) -> Iterator[str]:
@@ -25,7 +25,9 @@ def _branches(branches: list[tuple[str, list[str]]]) -> Iterator[str]:
             yield f"{'  ' if is_last else '│ '} {'└─' if j == len(leaves) - 1 else '├─'} {leaf}"
 
 
-def _inside(items: list[Object]) -> list[str]:
+def describe(items: Iterable[Object]) -> list[str]:
+    """Return a line for each device with its addresses, and for each thing beside them."""
+    items = list(items)
     addresses: dict[str, list[str]] = defaultdict(list)
     for item in items:
         if isinstance(item, Addr):
@@ -62,3 +64,8 @@ def _entry(item: Object) -> str:
             return title(item)
         case _:
             return title(item)
+
+
+def show_table(table: NftTable) -> list[str]:
+    """Return an nft table's rules, a line each, indented below its name."""
+    return [title(table), *(f"  {line.expandtabs(2)}" for line in table.body.splitlines() if line.strip())]

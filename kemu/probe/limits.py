@@ -11,12 +11,16 @@ _NEIGHBOURS = {
     6: (Path("/proc/net/stat/ndisc_cache"), Path("/proc/sys/net/ipv6/neigh/default/gc_thresh3")),
 }
 
+_ENOUGH = 1 << 20  # Linux allows no more unless fs.nr_open says otherwise
+
 
 def raise_open_files() -> int:
-    """Raise the soft limit of open files to the hard one; return how many more this process may open."""
-    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return hard - len(os.listdir("/proc/self/fd"))
+    """Raise the soft limit of open files as far as the hard one lets us; return how many more this process may open."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = max(_number(soft), min(_number(hard), _ENOUGH))
+    if _number(soft) < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    return allowed - len(os.listdir("/proc/self/fd"))
 
 
 def read_neighbour_table(version: int) -> tuple[int, int]:
@@ -35,3 +39,7 @@ def read_neighbour_table(version: int) -> tuple[int, int]:
 def read_entries(text: str) -> int:
     """Return the first column of /proc/net/stat/arp_cache: the entries of the table, the same in each CPU's line."""
     return int(text.splitlines()[1].split()[0], 16)
+
+
+def _number(limit: int) -> int:
+    return _ENOUGH if limit == resource.RLIM_INFINITY else limit

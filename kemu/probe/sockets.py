@@ -5,9 +5,15 @@ So one epoll loop serves the sockets of a thousand namespaces. The thread enters
 
 from __future__ import annotations
 
+import errno
 import socket
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from kemu.base.errors import MachineError, ProbeError
+from kemu.kernel.enter import inside
 
 Ancillary = Sequence[tuple[int, int, bytes]]
 
@@ -19,8 +25,23 @@ IP_RECVERR, IPV6_RECVERR = 11, 25
 IP_FREEBIND, IPV6_FREEBIND = 15, 78
 SOL_RAW, ICMP_FILTER, ICMP6_FILTER = 255, 1, 1
 
+_OUT_OF_FILES = frozenset({errno.EMFILE, errno.ENFILE})
+
 _TIMESPEC = struct.Struct("=qq")
 _INT = struct.Struct("=i")
+_TCPI_RTT = 68  # its offset in struct tcp_info. Source: include/uapi/linux/tcp.h
+
+
+@contextmanager
+def entering(netns: Path) -> Iterator[None]:
+    """Be in a namespace for the block, to open sockets. Raises ProbeError or MachineError where that fails."""
+    try:
+        with inside(netns):
+            yield
+    except OSError as error:
+        if error.errno in _OUT_OF_FILES:
+            raise MachineError("no more open files", hint="ulimit -Hn 65536, or LimitNOFILE= of the service") from error
+        raise ProbeError(f"no probing in {netns}: {error.strerror}", hint="kemu status") from error
 
 
 def open_echo_socket(version: int) -> socket.socket:
@@ -54,8 +75,12 @@ def open_tcp_socket(version: int) -> socket.socket:
 
 
 def open_udp_server(address: str, port: int) -> socket.socket:
-    """Open a UDP socket here that is bound to `address`. Raises OSError EADDRINUSE where somebody serves the port already."""
-    udp = open_udp_socket(version_of(address))
+    """Open a UDP socket here that is bound to `address`. Raises OSError EADDRINUSE where somebody serves the port already.
+
+    It hears no ICMP errors: those of one client would end the answer to the next.
+    """
+    udp = socket.socket(_family(version_of(address)), socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    _prepare(udp)
     return _bound(udp, address, port)
 
 
@@ -92,6 +117,12 @@ def arrival_nanoseconds(ancillary: Ancillary) -> int:
             seconds, nanoseconds = _TIMESPEC.unpack(data)
             return int(seconds * 1_000_000_000 + nanoseconds)
     return 0
+
+
+def handshake_seconds(tcp: socket.socket) -> float | None:
+    """Return the round trip that the kernel measured while connecting; None where a repeated SYN hides it."""
+    microseconds = _INT.unpack_from(tcp.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 128), _TCPI_RTT)[0]
+    return microseconds / 1e6 if microseconds else None
 
 
 def hop_limit(ancillary: Ancillary) -> int | None:

@@ -29,11 +29,11 @@ class Protocol(StrEnum):
 class Target:
     """One end: its endpoint in full ("pod/default/web-1"), its namespace's path, and an address for each IP family that it has.
 
-    `node` is the machine it is on, for people's eyes: losses are told node by node.
+    `node` is the machine it is on, for people's eyes: losses are told node by node. A Service has no namespace: it only receives.
     """
 
     endpoint: str
-    netns: Path
+    netns: Path | None
     addresses: tuple[str, ...]
     node: str = ""
 

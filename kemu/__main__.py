@@ -1,0 +1,5 @@
+"""`python -m kemu` is `kemu`."""
+
+from kemu.cli.main import main
+
+main()

@@ -11,7 +11,7 @@ from typing import Any
 from kemu.api.admission import Admission, Confirm, applied, refuse
 from kemu.api.endpoint import Endpoint
 from kemu.api.perf import PerfReport
-from kemu.api.reachability import choose_pairs, read_probe
+from kemu.api.reachability import choose_pairs, read_probe, with_expectations
 from kemu.api.status import Status
 from kemu.api.topology import Topology
 from kemu.base.errors import NotFoundError, SpecError, StateError, UsageError
@@ -227,7 +227,8 @@ class Cluster:
 
         ends = [self.endpoints(text, namespace=namespace, kinds=kinds) for text in (senders, receivers)]
         pairs = choose_pairs(ends[0], ends[1], every=every, sample=sample)
-        return measure(self.name, pairs, read_probe(protocol, port), reporter=reporter)
+        nodes = [node.netns for node in self.endpoints(kinds=("node",))]
+        return with_expectations(measure(self.name, pairs, read_probe(protocol, port), between=nodes, reporter=reporter))
 
     def perf(
         self, source: str, target: str, request: Request, *, namespace: str = "default", reporter: Reporter = SILENT

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import product
 
 from kemu.api.endpoint import Endpoint
 from kemu.base.errors import UsageError
-from kemu.reach.model import Probe, Target, read_protocol
+from kemu.reach.model import Matrix, Probe, Result, Target, read_protocol
 
 MANY_PAIRS = 20_000
 
@@ -36,3 +37,12 @@ def target_of(endpoint: Endpoint) -> Target:
 def read_probe(protocol: str, port: int | None) -> Probe:
     """Return the probe of the command line's words."""
     return Probe(protocol=read_protocol(protocol), port=port)
+
+
+def with_expectations(matrix: Matrix) -> Matrix:
+    """Return a matrix that says what is not meant to work: hosts have no route to pods; Services are their way in."""
+    return replace(matrix, results=tuple(replace(one, expected="deny") if _is_denied(one) else one for one in matrix.results))
+
+
+def _is_denied(result: Result) -> bool:
+    return result.sender.startswith("host/") and result.receiver.startswith("pod/")

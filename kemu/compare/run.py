@@ -78,9 +78,9 @@ def _record(name: str) -> Record:
 
 def _judge(candidate: Candidate, seconds: float, reporter: Reporter) -> Verdict:
     pods = [_target(candidate, pod_endpoint(pod)) for pod in candidate.topology.pods[:MOST_PODS]]
-    matrix = reach.measure(
-        candidate.topology.name, [(a, b) for a in pods for b in pods if a is not b], Probe(), reporter=reporter
-    )
+    pairs = [(a, b) for a in pods for b in pods if a is not b]
+    nodes = [path_of(candidate.topology.name, node.netns) for node in candidate.topology.nodes]
+    matrix = reach.measure(candidate.topology.name, pairs, Probe(), between=nodes, reporter=reporter)
     lost = sorted({result.reason for result in matrix.results if result.is_lost})
     return Verdict(
         backend=candidate.backend,

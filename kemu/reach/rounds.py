@@ -9,7 +9,7 @@ the pace, until a round brings nothing new. Denied pairs cost their timeout once
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -50,13 +50,18 @@ class _Pace:
         self.quiet *= 2 if recovered else 1
 
 
-def settle(wire: Wire, tasks: Sequence[Task], probe: Probe, *, reporter: Reporter) -> None:
-    """Settle as many tasks as answers come for, within `tries` rounds that share the probe's timeout."""
+def settle(
+    wire: Wire, tasks: Sequence[Task], probe: Probe, *, make_room: Callable[[], None] = lambda: None, reporter: Reporter
+) -> None:
+    """Settle as many tasks as answers come for, within `tries` rounds that share the probe's timeout.
+
+    `make_room` is called before each batch.
+    """
     missing, pace = list(tasks), _Pace()
     for attempt in range(max(probe.tries, MOST_ROUNDS)):
         before = len(missing)
         pause = pace.pause(before, at_most=probe.timeout_seconds)
-        _send_paced(wire, missing, window=pace.window, pause=pause, reporter=reporter)
+        _send_paced(wire, missing, make_room, window=pace.window, pause=pause, reporter=reporter)
         _wait(wire, missing, probe.timeout_seconds / probe.tries, reporter=reporter)
         missing = _unsettled(missing)
         recovered = attempt > 0 and len(missing) < before
@@ -67,8 +72,11 @@ def settle(wire: Wire, tasks: Sequence[Task], probe: Probe, *, reporter: Reporte
     wire.finish()
 
 
-def _send_paced(wire: Wire, tasks: Sequence[Task], *, window: int, pause: float, reporter: Reporter) -> None:
+def _send_paced(
+    wire: Wire, tasks: Sequence[Task], make_room: Callable[[], None], *, window: int, pause: float, reporter: Reporter
+) -> None:
     for chunk in chunks(tasks, window):
+        make_room()
         batch = _unsettled(chunk)
         before = chunk[0].ledger.settled
         wire.send(batch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -56,9 +57,11 @@ class Task:
         return True
 
     def note_send_error(self, error: OSError) -> None:
-        """Settle with an error of sending; where there was only no room, the task may be sent again."""
+        """Settle with an error of sending; where there was perhaps only no room, the task may be sent again."""
         if error.errno in TRANSIENT:
             self.last_error = "error"
+        elif error.errno == errno.EINVAL:  # a blackhole, or in IPv6 a full neighbour table
+            self.last_error = reason_of_errno(error.errno)
         else:
             self.settle(reason_of_errno(error.errno or 0))
 

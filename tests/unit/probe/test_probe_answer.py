@@ -6,9 +6,9 @@ import errno
 
 import pytest
 
+from kemu.kernel.neighbours import read_entries
 from kemu.probe.answer import Served, build_answer, read_answer
 from kemu.probe.errors import reason_of_errno
-from kemu.probe.limits import read_entries
 
 
 @pytest.mark.parametrize("address", ["10.244.1.2", "fd00:10:244::2"])

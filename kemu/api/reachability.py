@@ -11,6 +11,8 @@ from kemu.api.endpoint import Endpoint
 from kemu.base.errors import UsageError
 from kemu.reach.model import Matrix, Probe, Result, Target, read_protocol
 
+__all__ = ["Matrix", "Result", "choose_pairs", "read_probe", "target_of", "with_expectations"]
+
 MANY_PAIRS = 20_000
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import difflib
 import importlib
 import json
 import os
@@ -10,19 +12,29 @@ import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from importlib import resources
 from types import FrameType
 from typing import NoReturn
 
 import click
 
 import kemu
-from kemu.base.errors import KemuError
+from kemu.base.errors import KemuError, UsageError
 from kemu.base.render import show_error
 from kemu.cli import verbs
 from kemu.cli.settings import SETTINGS, common
 
 ALIASES = {"deploy": "up", "destroy": "down", "pingall": "reach"}
 BUG = 70
+
+
+#: The sections of `kemu --help`. A verb that stands in none is shown at the end.
+SECTIONS = {
+    "The life of a cluster": ("up", "status", "down", "ls", "apply"),
+    "Being inside": ("exec", "shell", "get", "inspect"),
+    "Trying and measuring": ("reach", "perf", "compare"),
+    "Before anything is touched": ("plan", "validate", "schema", "topologies", "backends", "capabilities"),
+}
 
 
 class Verbs(click.Group):
@@ -37,9 +49,35 @@ class Verbs(click.Group):
         name = ALIASES.get(cmd_name, cmd_name)
         if name not in self.list_commands(ctx):
             return None
-        module = "exec_" if name == "exec" else name
-        found: click.Command = importlib.import_module(f"kemu.cli.verbs.{module}").command
+        found: click.Command = importlib.import_module(f"kemu.cli.verbs.{_module(name)}").command
         return found
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the verb; of an unknown one say what it may have been meant to be."""
+        known = [*self.list_commands(ctx), *ALIASES]
+        if args and args[0] not in known and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0], known, 1)
+            hint = f'did you mean "{near[0]}"?' if near else "kemu --help lists the verbs"
+            raise UsageError(f'there is no verb "{args[0]}"', hint=hint)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the verbs in sections, each with the first line of its file: no verb need be imported for it."""
+        left = [name for name in self.list_commands(ctx) if not any(name in names for names in SECTIONS.values())]
+        for heading, names in {**SECTIONS, "More": tuple(left)}.items():
+            with formatter.section(heading):
+                formatter.write_dl([(name, _summary(name)) for name in names])
+
+
+def _module(verb: str) -> str:
+    """Return the name of a verb's module; Python keeps `exec` for itself."""
+    return "exec_" if verb == "exec" else verb
+
+
+def _summary(verb: str) -> str:
+    """Return what the first line of a verb's file says after "kemu up: "."""
+    text = resources.files(verbs).joinpath(f"{_module(verb)}.py").read_text()
+    return (ast.get_docstring(ast.parse(text)) or "").partition(": ")[2].partition("\n")[0].removesuffix(".")
 
 
 @click.group(
@@ -76,8 +114,7 @@ def run(arguments: Sequence[str]) -> int:
     except click.exceptions.Exit as error:
         return error.exit_code
     except click.ClickException as error:
-        error.show()
-        return error.exit_code
+        return _fail(UsageError(error.format_message(), hint=_usage(error)))
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         return 128 + signal.SIGINT
@@ -91,6 +128,12 @@ def run(arguments: Sequence[str]) -> int:
         return _fail(error)
     except Exception as error:
         return _confess(error)
+
+
+def _usage(error: click.ClickException) -> str:
+    """Return where to read on."""
+    context = getattr(error, "ctx", None)
+    return f"{context.command_path} --help" if context else "kemu --help"
 
 
 def _fail(error: KemuError) -> int:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 
-from kemu.reach.model import Matrix, Result
+from kemu.api.reachability import Matrix, Result
 
 LARGEST_GRID = 30
 PAIRS_A_GROUP = 5

@@ -103,7 +103,7 @@ class Netlink:
         messages: list[bytes] = []
         interrupted = False
         while True:
-            data = self._socket.recv(1 << 18)
+            data = self._socket.recv(1 << 16)
             for offset, kind_, flags, sequence, length in _headers(data):
                 if sequence != self._sequence:
                     continue

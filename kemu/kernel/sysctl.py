@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
 
@@ -30,20 +31,43 @@ def find(name: str) -> str | None:
 
 
 def read_all(names: Iterable[str]) -> dict[str, str]:
-    """Return the values of those of `names` that exist. Names of one directory should follow each other: it is opened once."""
+    """Return the values of those of `names` that exist. Names of one directory should follow each other.
+
+    Everything below net/ipv4 is looked up from there: that directory itself is found among those of all namespaces, one by one,
+    which takes the kernel 0.3 ms where there are a thousand.
+    """
     found: dict[str, str] = {}
-    for directory, group in groupby(names, key=lambda name: name.rpartition("/")[0]):
-        found |= _read_directory(directory, [name.rpartition("/")[2] for name in group])
+    for top, group in groupby(names, key=_top):
+        with _opened(f"/proc/sys/{top}", None) as descriptor:
+            if descriptor is not None:
+                found |= _read_below(top, descriptor, list(group))
     return found
 
 
-def _read_directory(directory: str, keys: list[str]) -> dict[str, str]:
+def _top(name: str) -> str:
+    """Return the first two directories of a name: net/ipv4."""
+    return "/".join(name.split("/")[:-1][:2])
+
+
+def _read_below(top: str, descriptor: int, names: list[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for directory, group in groupby(names, key=lambda name: name.rpartition("/")[0]):
+        with _opened(directory[len(top) + 1 :] or ".", descriptor) as inner:
+            if inner is not None:
+                found |= {name: value for name in group if (value := _read(name[len(directory) + 1 :], inner)) is not None}
+    return found
+
+
+@contextmanager
+def _opened(path: str, directory: int | None) -> Iterator[int | None]:
+    """Have a directory open for the block; None where there is none of that name."""
     try:
-        descriptor = os.open(f"/proc/sys/{directory}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return {}
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=directory)
+    except (FileNotFoundError, NotADirectoryError):
+        yield None
+        return
     try:
-        return {f"{directory}/{key}": value for key in keys if (value := _read(key, descriptor)) is not None}
+        yield descriptor
     finally:
         os.close(descriptor)
 

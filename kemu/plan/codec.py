@@ -25,9 +25,10 @@ from kemu.plan.objects import (
     Vxlan,
 )
 
+SCHEMA = "kemu.plan/1"
+
 #: Fields that are called otherwise in JSON, where `kind` says which kind of object it is.
 _OUTSIDE = {"kind": "type"}
-SCHEMA = "kemu.plan/1"
 
 KINDS: dict[str, type[Object]] = {
     "netns": Netns,

@@ -41,7 +41,8 @@ def title(item: Object) -> str:
         case Route():
             table = "" if item.table == MAIN else f" in table {item.table}"
             metric = f" metric {item.metric}" if item.metric not in (0, 1024) else ""
-            return f"route {_destination(item)}{metric}{table}"
+            family = " (IPv6)" if item.dst == "::/0" else ""
+            return f"route {_destination(item)}{family}{metric}{table}"
         case Rule():
             return f"rule {item.priority} (IPv{item.family})"
         case Neigh():
@@ -230,12 +231,13 @@ _HEAD = """\
 # The cluster {cluster}, in the commands that a person would type. Run it as root; `kemu down {cluster}` takes it away again.
 set -euo pipefail
 
-# A new network namespace copies some settings from the machine's own; these are what the kernel itself would choose.
+# A new network namespace copies some settings from the machine's own; these are what the kernel itself would choose
+# (an older kernel may lack one).
 # The alias of lo says that the namespace is kemu's.
 namespace() {{
   ip netns add "$1"
   ip -n "$1" link set lo alias "kemu:$1" up
-  ip netns exec "$1" sysctl -q -p - <<'END'
+  ip netns exec "$1" sysctl -q -e -p - <<'END'
 {baseline}
 END
 }}

@@ -12,6 +12,7 @@ from kemu.plan.objects import Link, Sysctl
 
 #: IPv4 settings that are on, in `all` and in `default`; every other one is off. Source: ipv4_devconf, net/ipv4/devinet.c.
 _IPV4_ON = {
+    "arp_evict_nocarrier": "1",
     "accept_redirects": "1",
     "secure_redirects": "1",
     "send_redirects": "1",
@@ -27,7 +28,16 @@ _IPV4_KEYS = (
         "arp_filter",
         "arp_ignore",
         "arp_notify",
+        "bc_forwarding",
         "bootp_relay",
+    ),
+    *(
+        "drop_gratuitous_arp",
+        "drop_unicast_in_l2_multicast",
+        "force_igmp_version",
+        "ignore_routes_with_linkdown",
+        "medium_id",
+        "tag",
     ),
     *("disable_policy", "disable_xfrm", "log_martians", "promote_secondaries", "proxy_arp", "proxy_arp_pvlan", "route_localnet"),
     *("rp_filter", "src_valid_mark", "forwarding"),

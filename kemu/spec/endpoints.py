@@ -135,7 +135,7 @@ def _words(match: re.Match[str], namespace: str) -> tuple[str, str, str]:
         if space:
             raise UsageError(f'"{match[0]}" is no endpoint: there is no kind "{kind}"', hint="the kinds are pod, node and host")
         return "pod", kind, name
-    return kind, space or namespace, name
+    return kind or ("pod" if space else ""), space or namespace, name
 
 
 def _fits(endpoint: Endpoint, kind: str, namespace: str, name: str) -> bool:
@@ -155,7 +155,7 @@ def _hint(topology: Topology, name: str) -> str:
 def _port(text: str | None) -> int | None:
     if text is None:
         return None
-    if not text.isdigit() or not 0 < int(text) < 65536:
+    if not text.isascii() or not text.isdigit() or len(text) > 5 or not 0 < int(text) < 65536:
         raise UsageError(f'"{text}" is no port', hint="a number from 1 to 65535")
     return int(text)
 

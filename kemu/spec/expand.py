@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kemu.base.names import RESERVED
 from kemu.spec.kinds import Entry
 from kemu.spec.model import IPNetwork
-from kemu.spec.source import Log, Node, find_close
+from kemu.spec.source import SequenceNode, find_close
 
 NODES = 2
+MOST_PODS = 100_000  # far beyond what a machine holds, and short of a slip of the finger
+_PREFIXES = {"node": "n", "host": "h"}
+_COUNTS = ("count", "replicas", "perNode")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Draft:
-    """A machine or pod before it has addresses. `place` is a machine's segment or a pod's node; `namespace` is a pod's."""
+    """A machine or pod before it has addresses. `place` is a machine's segment or a pod's node, empty if that is unknown."""
 
+    noun: str
     name: str
     place: str
     entry: Entry
@@ -26,128 +29,165 @@ class Draft:
     @property
     def said(self) -> str:
         """What messages call it."""
-        return f"{self.entry.title.split(' ')[0]} {self.name}"
+        return f"{self.noun} {self.name}"
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether its entry stands for several."""
+        return any(self.entry.said(key) for key in _COUNTS)
 
 
-def expand_machines(entries: Sequence[Entry], segments: Sequence[str]) -> list[Draft]:
-    """Return a draft for each node or host, in the order of the file. Unknown segments are noted and replaced by the first."""
-    return [draft for entry in entries for draft in _machines(entry, segments)]
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What may be referred to. Where not all could be read, an unknown name is no mistake: it may be one of the others."""
+
+    noun: str
+    known: Sequence[str]
+    complete: bool = True
+
+    def check(self, entry: Entry, key: str, name: str) -> bool:
+        """Return whether the name is known; if it is a mistake, note it."""
+        if name not in self.known and self.complete:
+            node = entry.nodes[key]
+            parts = node.value if isinstance(node, SequenceNode) else [node]
+            where = next((one for one in parts if one.value == name), node)
+            hint = find_close(name, self.known, f"{self.noun}s")
+            entry.log.wrong(where, f'{entry.title}: {self.noun} "{name}" does not exist', hint)
+        return name in self.known
 
 
-def _machines(entry: Entry, segments: Sequence[str]) -> Iterator[Draft]:
+def read_entries(root: Entry, key: str) -> tuple[list[Entry], bool]:
+    """Return the readable members of a list, and whether those are all."""
+    found = root.get(key) or []
+    entries = [one for one in found if isinstance(one, Entry) and one.get("name")]
+    return entries, len(entries) == len(found) and not root.bad(key)
+
+
+def expand_machines(root: Entry, noun: str, segments: Names, *, default: int) -> tuple[list[Draft], bool]:
+    """Return a draft for each node or host, in the order of the file, and whether those are all."""
+    key = f"{noun}s"
+    number = root.get(key, default)
+    if isinstance(number, int):
+        entries, complete = _counted(root, noun, number), not root.bad(key)
+    else:
+        entries, complete = read_entries(root, key)
+    drafts = [draft for entry in entries for draft in _machines(noun, entry, segments)]
+    return drafts, complete and not any(entry.bad("count", "podSubnet") for entry in entries)
+
+
+def _counted(root: Entry, noun: str, count: int) -> list[Entry]:
+    """Return entries for `nodes: 3`: n1, n2 and n3."""
+    node = root.nodes.get(f"{noun}s", root.node)
+    names = [f"{_PREFIXES[noun]}{number}" for number in range(1, count + 1)]
+    return [Entry(f"{noun} {name}", node, root.log, {"name": name}, {}) for name in names]
+
+
+def _machines(noun: str, entry: Entry, segments: Names) -> Iterator[Draft]:
+    _check_count(entry, noun)
+    places = _places(entry, segments)
+    for number, name in enumerate(_names(entry, "count")):
+        yield Draft(noun, name, places[number % len(places)], entry)
+
+
+def _check_count(entry: Entry, noun: str) -> None:
     if entry.said("count") and entry.said("address"):
-        entry.wrong("address", "one address cannot be given to several machines", "leave out count, or the address")
+        entry.wrong("address", f"one address cannot be given to several {noun}s", "leave out count, or the address")
     if entry.said("count") and entry.said("podSubnet"):
         entry.wrong("podSubnet", "one subnet cannot be given to several nodes", "leave out count, or podSubnet")
-    places = _places(entry, segments)
-    for number, name in enumerate(_names(entry, entry.get("count"))):
-        yield Draft(name, places[number % len(places)], entry)
+    if entry.said("segments") and entry.said("segment"):
+        entry.wrong("segments", "segment and segments exclude each other", "leave out one of them")
+    elif entry.said("segments") and not entry.said("count"):
+        entry.wrong("segments", "one machine is on one segment", "segment: NAME, or count: N to deal N of them out")
 
 
-def _places(entry: Entry, segments: Sequence[str]) -> list[str]:
-    """Return the segments that a machine's copies take turns on."""
-    if entry.said("segments") and (entry.said("segment") or not entry.said("count")):
-        entry.wrong(
-            "segments", "segments is for several nodes, with count, and instead of segment", "segment: rack1 puts one node there"
-        )
-    key = "segments" if entry.get("segments") else "segment"
-    wanted = entry.get("segments") or [entry.get("segment") or segments[0]]
-    unknown = [name for name in wanted if name and name not in segments]
-    for name in unknown:
-        entry.wrong(key, f'segment "{name}" does not exist', find_close(name, segments))
-    return [name for name in wanted if name and name not in unknown] or [segments[0]]
+def _places(entry: Entry, segments: Names) -> list[str]:
+    """Return the segments that a machine's copies take turns on; an empty one where it cannot be known."""
+    if entry.bad("segment", "segments"):
+        return [""]
+    key = "segments" if entry.said("segments") else "segment"
+    said = entry.get(key)
+    if said is None:
+        return [segments.known[0] if segments.known else ""]
+    wanted = said if isinstance(said, list) else [said]
+    return [name if isinstance(name, str) and segments.check(entry, key, name) else "" for name in wanted]
 
 
-def _names(entry: Entry, count: int | None) -> list[str]:
-    """Return the numbered names, or the bare one without a count; none where the file gives no good name."""
-    name = entry.get("name")
-    if name is None:
+def _names(entry: Entry, *keys: str, count: int | None = None) -> list[str]:
+    """Return the numbered names, or the bare one if none of the keys gives a number; none where the number is bad."""
+    if entry.bad("name", "namespace", *keys):
         return []
-    return [name] if count is None else [f"{name}-{number}" for number in range(1, count + 1)]
+    if not any(entry.said(key) for key in keys):
+        return [entry.get("name")]
+    number = entry.get(keys[0]) if count is None else count
+    return [f"{entry.get('name')}-{i}" for i in range(1, number + 1)]
 
 
-def counted(noun: str, prefix: str, count: int, node: Node, log: Log) -> list[Entry]:
-    """Return entries for `nodes: 3`: n1, n2 and n3."""
-    names = [f"{prefix}{number}" for number in range(1, count + 1)]
-    return [Entry(f"{noun} {name}", node, log, {"name": name}, {}) for name in names]
-
-
-def expand_pods(pods: Any, nodes: Sequence[Draft], pinned: Sequence[tuple[str, IPNetwork]]) -> list[Draft]:
-    """Return a draft for each pod. `pods` is a list of entries, or the one that stands for all; `pinned` which subnet is whose.
+def expand_pods(root: Entry, nodes: Names, subnets: Mapping[str, Sequence[IPNetwork]]) -> list[Draft]:
+    """Return a draft for each pod; `subnets` are the nodes' subnets, as far as they are known.
 
     A pod without a node goes to the one that holds an address of its own, else to that with the fewest pods so far.
     """
-    names = [node.name for node in nodes]
-    if isinstance(pods, Entry):
-        return _per_node(pods, names)
-    placement = _Placement(names)
-    return [draft for entry in pods for draft in _pods(entry, placement, pinned)]
+    one = root.get("pods")
+    entries = [one] if isinstance(one, Entry) else read_entries(root, "pods")[0]
+    if (total := sum(_pod_count(entry, nodes) for entry in entries)) > MOST_PODS:
+        root.wrong("pods", f"pods: these are {total} pods, and {MOST_PODS} are the most", "fewer replicas, or fewer perNode")
+        return []
+    if isinstance(one, Entry):
+        return _per_node(one, nodes.known)
+    counts = dict.fromkeys(nodes.known, 0)
+    return [draft for entry in entries for draft in _pods(entry, nodes, counts, subnets)]
+
+
+def _pod_count(entry: Entry, nodes: Names) -> int:
+    return int(entry.get("perNode", 0)) * len(nodes.known) if entry.said("perNode") else int(entry.get("replicas", 1))
 
 
 def _per_node(entry: Entry, nodes: Sequence[str]) -> list[Draft]:
     namespace = entry.get("namespace", "default")
     places = [node for node in nodes for _ in range(entry.get("perNode", 0))]
-    return [Draft(f"p{number}", node, entry, namespace) for number, node in enumerate(places, 1)]
+    return [Draft("pod", f"p{number}", node, entry, namespace) for number, node in enumerate(places, 1)]
 
 
-class _Placement:
-    """Counts pods on nodes."""
-
-    def __init__(self, nodes: Sequence[str]) -> None:
-        self.counts = dict.fromkeys(nodes, 0)
-
-    def put(self, node: str | None) -> str:
-        chosen = node or min(self.counts, key=self.counts.__getitem__)
-        self.counts[chosen] += 1
-        return chosen
-
-
-def _pods(entry: Entry, placement: _Placement, pinned: Sequence[tuple[str, IPNetwork]]) -> Iterator[Draft]:
+def _pods(entry: Entry, nodes: Names, counts: dict[str, int], subnets: Mapping[str, Sequence[IPNetwork]]) -> Iterator[Draft]:
+    """Yield the pods of an entry, and count them on their nodes."""
     _check_numbers(entry)
     namespace = entry.get("namespace", "default")
-    if per_node := entry.get("perNode"):
-        places: list[str | None] = [node for node in placement.counts for _ in range(per_node)]
-    else:
-        places = [_node_of(entry, placement.counts, pinned)] * entry.get("replicas", 1)
-    count = len(places) if entry.said("replicas") or entry.said("perNode") else None
-    for name, node in zip(_names(entry, count), places, strict=False):
-        yield Draft(name, placement.put(node), entry, namespace)
+    places = _pod_places(entry, nodes, subnets)
+    for name, place in zip(_names(entry, "replicas", "perNode", count=len(places)), places, strict=False):
+        chosen = min(counts, key=counts.__getitem__, default="") if place is None else place
+        if chosen:
+            counts[chosen] += 1
+        yield Draft("pod", name, chosen, entry, namespace)
+
+
+def _pod_places(entry: Entry, nodes: Names, subnets: Mapping[str, Sequence[IPNetwork]]) -> list[str | None]:
+    """Return the node of each pod of an entry: None where it may be any, empty where it cannot be known."""
+    if entry.said("perNode"):
+        return [node for node in nodes.known for _ in range(entry.get("perNode", 0))]
+    return [_node_of(entry, nodes, subnets)] * int(entry.get("replicas", 1))
 
 
 def _check_numbers(entry: Entry) -> None:
     if entry.said("perNode") and entry.said("replicas"):
-        entry.wrong("perNode", "replicas and perNode exclude each other")
+        entry.wrong("perNode", "replicas and perNode exclude each other", "leave out one of them")
     if entry.said("perNode") and entry.said("node"):
         entry.wrong("node", "perNode puts pods on every node", "leave out node, or use replicas")
     if entry.said("address") and (entry.said("replicas") or entry.said("perNode")):
         entry.wrong("address", "one address cannot be given to several pods", "leave out the address")
 
 
-def _node_of(entry: Entry, nodes: Iterable[str], pinned: Sequence[tuple[str, IPNetwork]]) -> str | None:
-    """Return the node that a pod asks for, by name or by address."""
+def _node_of(entry: Entry, nodes: Names, subnets: Mapping[str, Sequence[IPNetwork]]) -> str | None:
+    if entry.bad("node"):
+        return ""
     name = entry.get("node")
-    known = list(nodes)
-    if name in known:
-        return str(name)
     if name is not None:
-        entry.wrong("node", f'node "{name}" does not exist', find_close(name, known))
-    for address, _ in entry.get("address", {}).values():
-        for node, subnet in pinned:
-            if address in subnet:
-                return node
-    return None
+        return str(name) if nodes.check(entry, "node", name) else ""
+    if not entry.said("address"):
+        return None
+    return find_owner((address for address, _ in entry.get("address", {}).values()), subnets)
 
 
-def check_names(log: Log, machines: Sequence[Draft], pods: Sequence[Draft]) -> None:
-    """Note every name that two things have, or that kemu keeps for itself."""
-    seen: dict[tuple[str, str], Draft] = {}
-    for draft in (*machines, *pods):
-        if len(draft.name) > 63:
-            draft.entry.wrong("name", f'the name "{draft.name}" is longer than 63 characters')
-        if not draft.namespace and draft.name in RESERVED:
-            draft.entry.wrong("name", f'"{draft.name}" is a name that kemu keeps for itself', "choose another name")
-        first = seen.setdefault((draft.namespace, draft.name), draft)
-        if first is not draft:
-            where = f" in namespace {draft.namespace}" if draft.namespace else ""
-            line = log.mark(first.entry.nodes.get("name", first.entry.node)).line
-            draft.entry.wrong("name", f'the name "{draft.name}" is taken{where}', f"by {first.said} in line {line}")
+def find_owner(addresses: Any, subnets: Mapping[str, Sequence[IPNetwork]]) -> str | None:
+    """Return who has a subnet that holds one of the addresses."""
+    wanted = list(addresses)
+    return next((name for name, row in subnets.items() for one in row if any(address in one for address in wanted)), None)

@@ -29,10 +29,18 @@ from kemu.spec.kinds import (
     Text,
 )
 from kemu.spec.model import IpFamily, KubeProxyMode, PolicyEngine, Protocol
-from kemu.spec.source import Log, MappingNode, Node, ScalarNode, find_close, kind_of
+from kemu.spec.source import Log, MappingNode, Node, ScalarNode, find_close, is_null, kind_of
 
 CLUSTER_NAME_LENGTH = 32
 MOST = 5000  # of nodes or of one pod's replicas: far beyond what a machine holds, and short of a slip of the finger
+
+
+class PodRoutes(StrEnum):
+    """`fabric.podRoutes`."""
+
+    NONE = "none"
+    STATIC = "static"
+    BGP = "bgp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,26 +52,26 @@ class BackendKind:
 
     def read(self, node: Node, log: Log, about: str) -> Any:
         if isinstance(node, ScalarNode):
-            return (node.value, {}, node) if self._exists(node, log) else BAD
+            return (node.value, {}, node) if self._exists(node, log, about) else BAD
         entries = log.entries(node) if isinstance(node, MappingNode) else []
         if len(entries) != 1:
-            log.wrong(
-                node,
-                f"{about}: expected a backend's name, or one key with its options, not {kind_of(node)}",
-                "{vxlan: {port: 8472}}",
-            )
+            said = f"{len(entries)} of them" if entries else kind_of(node)
+            log.wrong(node, f"{about}: expected one backend, not {said}", "backend: vxlan, or backend: {vxlan: {port: 8472}}")
             return BAD
         [(key, value)] = entries
-        if not self._exists(key, log):
-            return BAD
-        table = Table(f"{about} {key.value}", option_fields(self.classes[key.value]))
-        entry = table.read(value, log, f"{about} {key.value}")
+        return self._read_options(key, value, log, about) if self._exists(key, log, about) else BAD
+
+    def _read_options(self, key: ScalarNode, value: Node, log: Log, about: str) -> Any:
+        if is_null(value):
+            return (key.value, {}, key)
+        entry = Table("", option_fields(self.classes[key.value])).read(value, log, f"{about} {key.value}")
         return BAD if entry is BAD else (key.value, entry.values, key)
 
-    def _exists(self, node: ScalarNode, log: Log) -> bool:
+    def _exists(self, node: ScalarNode, log: Log, about: str) -> bool:
         if node.value in self.classes:
             return True
-        log.wrong(node, f'there is no backend called "{node.value}"', find_close(node.value, self.classes))
+        message = f'{about}: there is no backend called "{node.value}"'
+        log.wrong(node, message, find_close(node.value, self.classes, "backends"))
         return False
 
     def schema(self) -> dict[str, Any]:
@@ -79,13 +87,7 @@ def option_fields(options: type[Any]) -> dict[str, Field]:
 
 
 def _option_field(kind: type[Any], metadata: Mapping[str, Any], default: Any) -> Field:
-    word = (
-        ""
-        if default is MISSING
-        else {True: "true", False: "false"}.get(default, str(default))
-        if isinstance(default, bool)
-        else str(default)
-    )
+    word = "" if default is MISSING else str(default).lower() if isinstance(default, bool) else str(default)
     return Field(kind=_option_kind(kind, metadata), help=metadata["help"], default=word)
 
 
@@ -117,7 +119,7 @@ LABELS = Field(kind=Labels(), help="Kubernetes labels.")
 SEGMENT = Table(
     "segment",
     {
-        "name": Field(kind=Label(), help="What nodes and hosts call it.", required=True),
+        "name": Field(kind=Label(), help="What nodes and hosts call it.", required=True, example="rack1"),
         "subnet": Field(
             kind=Subnets(), help="Its addresses.", default="172.18.0.0/16; of several segments the i-th 172.18.i.0/24"
         ),
@@ -135,14 +137,16 @@ FABRIC = Table(
             help="Whether the fabric carries packets with pods' addresses.",
             default="true",
         ),
-        "podRoutes": Field(kind=Except(Text("none"), frozenset({"none"})), help="What the fabric knows of pods.", default="none"),
+        "podRoutes": Field(
+            kind=Except(Choice(PodRoutes), frozenset({"none"})), help="What the fabric knows of pods.", default="none"
+        ),
         "deny": Field(kind=Later(), help="A firewall between nodes."),
     },
 )
 NODE = Table(
     "node",
     {
-        "name": Field(kind=Label(), help="Its name; with count the stem: w-1, w-2 …", required=True),
+        "name": Field(kind=Label(), help="Its name; with count the stem: w-1, w-2 …", required=True, example="n1"),
         "count": Field(kind=Integer(1, MOST), help="How many nodes; they are numbered."),
         "segment": Field(kind=Label(), help="The segment that it is on.", default="the first"),
         "segments": Field(kind=ListOf(Label(), 1), help="With count: segments to deal the nodes out to, in turn."),
@@ -157,7 +161,7 @@ NODE = Table(
 HOST = Table(
     "host",
     {
-        "name": Field(kind=Label(), help="Its name; with count the stem.", required=True),
+        "name": Field(kind=Label(), help="Its name; with count the stem.", required=True, example="client"),
         "count": Field(kind=Integer(1, MOST), help="How many hosts; they are numbered."),
         "segment": Field(kind=Label(), help="The segment that it is on.", default="the first"),
         "address": Field(kind=Addresses(), help="Its address on the fabric.", default="from the 101st of its segment"),
@@ -168,7 +172,7 @@ PORT = Table(
     "port",
     {
         "name": Field(kind=Label(15), help="What Services call it."),
-        "containerPort": Field(kind=Integer(1, 65535), help="Its number.", required=True),
+        "containerPort": Field(kind=Integer(1, 65535), help="Its number.", required=True, example="8080"),
         "protocol": Field(kind=Choice(Protocol), help="Its transport.", default="TCP"),
     },
 )
@@ -182,7 +186,9 @@ _POD_COMMON = {
 POD = Table(
     "pod",
     {
-        "name": Field(kind=Label(), help="Its name; with replicas or perNode the stem: web-1, web-2 …", required=True),
+        "name": Field(
+            kind=Label(), help="Its name; with replicas or perNode the stem: web-1, web-2 …", required=True, example="web"
+        ),
         "node": Field(kind=Label(), help="The node that it runs on.", default="the one with the fewest pods so far"),
         "replicas": Field(kind=Integer(0, MOST), help="How many pods; they are numbered."),
         "address": Field(
@@ -201,11 +207,12 @@ POD = Table(
     },
 )
 PODS_PER_NODE = Table(
-    "pods", {**_POD_COMMON, "perNode": Field(kind=Integer(1, MOST), help="How many on each node: p1, p2 …", required=True)}
+    "",
+    {**_POD_COMMON, "perNode": Field(kind=Integer(1, MOST), help="How many on each node: p1, p2 …", required=True, example="2")},
 )
 NAMESPACE = Table(
     "namespace",
-    {"name": Field(kind=Label(), help="Its name.", required=True), "labels": LABELS},
+    {"name": Field(kind=Label(), help="Its name.", required=True, example="shop"), "labels": LABELS},
 )
 
 
@@ -243,7 +250,7 @@ def topology_table(backends: Mapping[str, type[Any]]) -> Table:
                 default="2",
             ),
             "namespaces": Field(kind=ListOf(NAMESPACE), help="Kubernetes namespaces that need labels."),
-            "pods": Field(kind=ListOr(ListOf(POD), PODS_PER_NODE), help="The pods."),
+            "pods": Field(kind=ListOr(ListOf(POD), PODS_PER_NODE, "pods: {perNode: 2} puts two on each node"), help="The pods."),
             "hosts": Field(
                 kind=NumberOr(Integer(0, MOST), ListOf(HOST)),
                 help="Machines outside the cluster, on the fabric; a number makes h1, h2 …",

@@ -7,18 +7,22 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, Protocol
 
 from kemu.base.names import is_label
 from kemu.spec.model import IPAddress, IPNetwork
-from kemu.spec.source import Log, MappingNode, Node, ScalarNode, SequenceNode, find_close, is_null, kind_of
+from kemu.spec.source import Log, MappingNode, Node, ScalarNode, SequenceNode, find_close, is_null, kind_of, shorten
 
 _NUMBER = re.compile(r"0|[1-9][0-9]*")
+_DIGITS = 12  # no number in a topology has more
 _LABEL_NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _LABEL_PREFIX = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+_NAME_HINT = "lower case letters, digits and inner hyphens, as in web-1"
+_NUMBER_HINT = "plain decimal digits, without leading zeros, signs or units"
+_PREFIX_LENGTH = re.compile(r"0|[1-9][0-9]?[0-9]?")
 _SETTING = re.compile(r"net[./][A-Za-z0-9_./-]+")
 
 
@@ -73,15 +77,15 @@ class Label:
     word: str = "name"
 
     def read(self, node: Node, log: Log, about: str) -> Any:
-        if isinstance(node, ScalarNode) and is_label(node.value) and len(node.value) <= self.most:
-            return node.value
-        return _refuse(
-            node,
-            log,
-            about,
-            f"a DNS label of at most {self.most} characters",
-            "lower case letters, digits and inner hyphens: web-1",
-        )
+        if not isinstance(node, ScalarNode) or not node.value:
+            return _refuse(node, log, about, "a name", _NAME_HINT)
+        if len(node.value) > self.most:
+            log.wrong(node, f"{about}: this name is longer than {self.most} characters", "choose a shorter one")
+            return BAD
+        if not is_label(node.value):
+            log.wrong(node, f'{about}: "{node.value}" cannot be a name', _NAME_HINT)
+            return BAD
+        return node.value
 
     def schema(self) -> dict[str, Any]:
         return {"type": "string", "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", "maxLength": self.most}
@@ -94,12 +98,10 @@ class Choice:
     words: type[StrEnum]
 
     def read(self, node: Node, log: Log, about: str) -> Any:
-        try:
-            return self.words(node.value if isinstance(node, ScalarNode) else "")
-        except ValueError:
-            return _refuse(
-                node, log, about, " or ".join(self.words), find_close(str(node.value), self.words) if len(self.words) > 3 else ""
-            )
+        if isinstance(node, ScalarNode) and node.value in set(self.words):
+            return self.words(node.value)
+        *most, last = self.words
+        return _refuse(node, log, about, f"{', '.join(most)} or {last}")
 
     def schema(self) -> dict[str, Any]:
         return {"enum": [str(word) for word in self.words]}
@@ -118,9 +120,20 @@ class Integer:
     most: int
 
     def read(self, node: Node, log: Log, about: str) -> Any:
-        if isinstance(node, ScalarNode) and _NUMBER.fullmatch(node.value) and self.least <= int(node.value) <= self.most:
-            return int(node.value)
-        return _refuse(node, log, about, f"a whole number from {self.least} to {self.most}")
+        return self.read_or(node, log, about, self.expected)
+
+    def read_or(self, node: Node, log: Log, about: str, expected: str) -> Any:
+        """Return the number; `expected` is what the problem says of another value."""
+        digits = node.value if isinstance(node, ScalarNode) else ""
+        is_plain = _NUMBER.fullmatch(digits) is not None
+        if is_plain and len(digits) <= _DIGITS and self.least <= int(digits) <= self.most:
+            return int(digits)
+        return _refuse(node, log, about, expected, "" if is_plain or not digits else _NUMBER_HINT)
+
+    @property
+    def expected(self) -> str:
+        """What is accepted, as a phrase."""
+        return f"a whole number from {self.least} to {self.most}"
 
     def schema(self) -> dict[str, Any]:
         return {"type": "integer", "minimum": self.least, "maximum": self.most}
@@ -153,7 +166,7 @@ class Subnets:
     word: str = "subnet, or a list of two"
 
     def read(self, node: Node, log: Log, about: str) -> Any:
-        return _families(node, log, about, _read_subnet)
+        return _families(node, log, about, "subnet", _read_subnet)
 
     def schema(self) -> dict[str, Any]:
         return _one_or_two()
@@ -166,7 +179,7 @@ class Addresses:
     word: str = "address, or a list of two"
 
     def read(self, node: Node, log: Log, about: str) -> Any:
-        return _families(node, log, about, _read_address)
+        return _families(node, log, about, "address", _read_address)
 
     def schema(self) -> dict[str, Any]:
         return _one_or_two()
@@ -182,7 +195,8 @@ class Prefixes:
         nodes = node.value if isinstance(node, SequenceNode) else [node]
         numbers = [Integer(1, 128).read(one, log, about) for one in nodes]
         if len(numbers) > 2 or not numbers:
-            return _refuse(node, log, about, "one prefix length, or two: IPv4's and IPv6's")
+            log.wrong(node, f"{about}: expected one prefix length, or two, not {len(numbers)}", "IPv4's, then IPv6's: [24, 64]")
+            return BAD
         return BAD if BAD in numbers else tuple(numbers)
 
     def schema(self) -> dict[str, Any]:
@@ -194,46 +208,85 @@ def _one_or_two() -> dict[str, Any]:
     return {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 2}]}
 
 
-def _families(node: Node, log: Log, about: str, read: Callable[[ScalarNode], Any]) -> Any:
+def _families(node: Node, log: Log, about: str, what: str, read: Callable[[str], Any]) -> Any:
     """Return what a node says for each IP version that it names: {4: value, 6: value}, each with its node."""
-    found: dict[int, tuple[Any, Node]] = {}
     nodes = node.value if isinstance(node, SequenceNode) else [node]
+    if not nodes:
+        return _refuse(node, log, about, f"{_a(what)}, or a list of two")
+    found: dict[int, tuple[Any, Node]] = {}
     for one in nodes:
-        try:
-            value = read(one) if isinstance(one, ScalarNode) else _raise("expected a text")
-        except ValueError as error:
-            log.wrong(one, f"{about}: {error}")
+        value = _read_scalar(one, log, about, what, read)
+        if value is BAD:
             return BAD
         if value.version in found:
-            log.wrong(one, f"{about}: two of IPv{value.version}", "one for IPv4 and one for IPv6")
+            log.wrong(one, f"{about}: this is another IPv{value.version} {what}", "one for IPv4 and one for IPv6")
             return BAD
         found[value.version] = (value, one)
-    return found or _refuse(node, log, about, "at least one")
+    return found
 
 
-def _raise(message: str) -> Any:
-    raise ValueError(message)
-
-
-def _read_subnet(node: ScalarNode) -> IPNetwork:
-    text = node.value
-    if "/" not in text:
-        raise ValueError(f'"{text}" is no subnet: the prefix length is missing, as in 10.244.0.0/16')
+def _read_scalar(node: Node, log: Log, about: str, what: str, read: Callable[[str], Any]) -> Any:
+    if not isinstance(node, ScalarNode) or not node.value:
+        return _refuse(node, log, about, f"{_a(what)}, or a list of two")
     try:
-        return ipaddress.ip_network(text)
-    except ValueError as error:
-        if "host bits" in str(error):
-            raise ValueError(f'"{text}" is no subnet but an address in {ipaddress.ip_network(text, strict=False)}') from None
-        raise ValueError(f'"{text}" is no subnet, as 10.244.0.0/16 is one') from None
+        return read(node.value)
+    except _NoAddressError as error:
+        log.wrong(node, f'{about}: "{shorten(node.value)}" {error.message}', error.hint)
+        return BAD
 
 
-def _read_address(node: ScalarNode) -> IPAddress:
-    if "/" in node.value:
-        raise ValueError(f'"{node.value}": an address stands without a prefix length; the subnet says it')
+def _a(noun: str) -> str:
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
+
+
+class _NoAddressError(Exception):
+    """A text is no subnet or address. `message` is the rest of a sentence that begins with the text."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.message, self.hint = message, hint
+
+
+def _read_subnet(text: str) -> IPNetwork:
+    head, slash, length = text.partition("/")
+    address = _parse_address(head, "is no subnet", "an address and a prefix length, as in 10.244.0.0/16")
+    if not slash:
+        raise _NoAddressError("has no prefix length", "as in 10.244.0.0/16")
+    if not _PREFIX_LENGTH.fullmatch(length) or int(length) > address.max_prefixlen:
+        raise _NoAddressError(f"has a prefix length that is no number from 0 to {address.max_prefixlen}", "as in 10.244.0.0/16")
+    network: IPNetwork = ipaddress.ip_network((address, int(length)), strict=False)
+    if network.network_address != address:
+        raise _NoAddressError(f"is an address in {network}, not a subnet", f"write {network}")
+    if _is_special(network.network_address):
+        raise _NoAddressError("has a meaning of its own, and no machine can be in it", "private ones are 10.0.0.0/8 and fd00::/8")
+    return network
+
+
+def _is_special(address: IPAddress) -> bool:
+    """Say whether the kernel takes an address for something other than a machine's: 0/8, loopback, link-local, multicast."""
+    zero = int(address) >> (address.max_prefixlen - 8) == 0
+    return zero or address.is_multicast or address.is_loopback or address.is_link_local or address == _BROADCAST
+
+
+_BROADCAST = ipaddress.ip_address("255.255.255.255")
+
+
+def _read_address(text: str) -> IPAddress:
+    if "/" in text:
+        raise _NoAddressError(
+            "has a prefix length, and an address has none", f"write {text.partition('/')[0]}; the subnet says the rest"
+        )
+    return _parse_address(text, "is no IP address", "four numbers from 0 to 255 without leading zeros, or IPv6, as fd00::7")
+
+
+def _parse_address(text: str, wrong: str, hint: str) -> IPAddress:
     try:
-        return ipaddress.ip_address(node.value)
+        address = ipaddress.ip_address(text)
     except ValueError:
-        raise ValueError(f'"{node.value}" is no IP address') from None
+        raise _NoAddressError(wrong, hint) from None
+    if getattr(address, "scope_id", None):
+        raise _NoAddressError("names a device, and an address here names none", f"write {text.partition('%')[0]}")
+    return address
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,10 +296,10 @@ class Labels:
     word: str = "mapping of labels"
 
     def read(self, node: Node, log: Log, about: str) -> Any:
-        return _read_map(node, log, about, _check_label)
+        return _read_map(node, log, about, "{app: web}", _check_label)
 
     def schema(self) -> dict[str, Any]:
-        return {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}}
+        return {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean", "null"]}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,38 +309,39 @@ class Sysctls:
     word: str = "mapping of net.… settings"
 
     def read(self, node: Node, log: Log, about: str) -> Any:
-        return _read_map(node, log, about, _check_setting)
+        return _read_map(node, log, about, "{net.ipv4.ip_forward: 1}", _check_setting)
 
     def schema(self) -> dict[str, Any]:
         return {"type": "object", "additionalProperties": {"type": ["string", "number"]}}
 
 
-def _check_label(key: str, value: str) -> str:
+def _check_label(key: str, value: str) -> tuple[str, str]:
     prefix, slash, name = key.rpartition("/")
     if not _LABEL_NAME.fullmatch(name) or (slash and not _LABEL_PREFIX.fullmatch(prefix)):
-        return f'"{key}" is no label key, as app or topology.kubernetes.io/zone is one'
+        return f'"{shorten(key)}" cannot be a label\'s key', "such as app or topology.kubernetes.io/zone"
     if value and not _LABEL_NAME.fullmatch(value):
-        return f'"{value}" is no label value: at most 63 letters, digits, "-", "_" and "."'
-    return ""
+        return f'{key}: "{shorten(value)}" cannot be a label\'s value', 'at most 63 letters, digits and inner "-", "_" and "."'
+    return "", ""
 
 
-def _check_setting(key: str, value: str) -> str:
+def _check_setting(key: str, value: str) -> tuple[str, str]:
     if not _SETTING.fullmatch(key) or ".." in key or "//" in key:
-        return f'"{key}" is no setting of a network namespace: those begin with net., as net.ipv4.ip_forward'
-    return "" if value else f'"{key}" has no value'
+        return f'"{shorten(key)}" is no setting of a network namespace', "those begin with net., as net.ipv4.ip_forward"
+    return ("", "") if value else (f"{key} has no value", "give it one, or remove it")
 
 
-def _read_map(node: Node, log: Log, about: str, check: Callable[[str, str], str]) -> Any:
+def _read_map(node: Node, log: Log, about: str, example: str, check: Callable[[str, str], tuple[str, str]]) -> Any:
     if not isinstance(node, MappingNode):
-        return _refuse(node, log, about, "a mapping")
+        return _refuse(node, log, about, "a mapping", f"as in {example}")
     found: dict[str, str] = {}
     for key, value in log.entries(node):
         if not isinstance(value, ScalarNode):
-            log.wrong(value, f"{about}: {key.value}: expected a text, not {kind_of(value)}")
-        elif wrong := check(key.value, value.value):
-            log.wrong(key, f"{about}: {wrong}")
-        else:
-            found[key.value] = value.value
+            log.wrong(value, f"{about}: {key.value}: expected a single value, not {kind_of(value)}")
+            continue
+        message, hint = check(key.value, value.value)
+        if message:
+            log.wrong(key, f"{about}: {message}", hint)
+        found[key.value] = value.value
     return found
 
 
@@ -299,14 +353,11 @@ class ListOf:
     least: int = 0
 
     def read(self, node: Node, log: Log, about: str) -> Any:
-        if not isinstance(node, SequenceNode) or len(node.value) < self.least:
-            return _refuse(
-                node,
-                log,
-                about,
-                "a list" if not self.least else f"a list of at least {self.least}",
-                "each element begins with a hyphen",
-            )
+        if not isinstance(node, SequenceNode):
+            return _refuse(node, log, about, "a list", "each element begins with a hyphen")
+        if len(node.value) < self.least:
+            log.wrong(node, f"{about}: the list is empty", "leave it out, or write at least one")
+            return BAD
         return [self.item.read(one, log, about) for one in node.value]
 
     def schema(self) -> dict[str, Any]:
@@ -326,7 +377,9 @@ class NumberOr:
     other: Kind
 
     def read(self, node: Node, log: Log, about: str) -> Any:
-        return (self.number if isinstance(node, ScalarNode) else self.other).read(node, log, about)
+        if not isinstance(node, ScalarNode):
+            return self.other.read(node, log, about)
+        return self.number.read_or(node, log, about, f"{self.number.expected}, or a list")
 
     def schema(self) -> dict[str, Any]:
         return {"anyOf": [self.number.schema(), self.other.schema()]}
@@ -343,8 +396,11 @@ class ListOr:
 
     many: ListOf
     one: Kind
+    example: str
 
     def read(self, node: Node, log: Log, about: str) -> Any:
+        if isinstance(node, ScalarNode):
+            return _refuse(node, log, about, "a list, or a mapping", self.example)
         return (self.one if isinstance(node, MappingNode) else self.many).read(node, log, about)
 
     def schema(self) -> dict[str, Any]:
@@ -395,11 +451,12 @@ class Except:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """A key of a mapping: its kind, a sentence for the reference, and its default in words."""
+    """A key of a mapping: its kind, a sentence for the reference, its default in words, and a value as an example."""
 
     kind: Kind
     help: str
     default: str = ""
+    example: str = ""
     required: bool = False
 
 
@@ -421,9 +478,18 @@ class Entry:
         """Say whether the file has the key, with a good value or a bad one."""
         return key in self.nodes
 
+    def bad(self, *keys: str) -> bool:
+        """Say whether the file has a bad value for one of the keys."""
+        return any(key in self.nodes and key not in self.values for key in keys)
+
+    def part(self, key: str) -> Entry:
+        """Return the mapping below a key, an empty one if it is absent or bad."""
+        found = self.get(key)
+        return found if isinstance(found, Entry) else Entry(key, self.node, self.log, {}, {})
+
     def wrong(self, key: str, message: str, hint: str = "") -> None:
         """Note a problem with a key's value, or with the whole mapping where the key is absent."""
-        self.log.wrong(self.nodes.get(key, self.node), f"{self.title}: {message}", hint)
+        self.log.wrong(self.nodes.get(key, self.node), f"{self.title}: {message}" if self.title else message, hint)
 
 
 @dataclass(frozen=True)
@@ -437,41 +503,61 @@ class Table:
     @property
     def word(self) -> str:
         """What it is called."""
-        return self.noun
+        return self.noun or "mapping"
 
     def read(self, node: Node, log: Log, about: str) -> Any:
         if not isinstance(node, MappingNode):
-            return _refuse(node, log, about, "a mapping", f"its keys are {', '.join(self.fields)}")
-        entries = log.entries(node)
-        title = self._title(entries, about)
+            return _refuse(node, log, about or "a topology", "a mapping", self._example(node))
+        title = self._title(log.entries(node), about)
         values: dict[str, Any] = {}
         nodes: dict[str, Node] = {}
-        for key, value in entries:
+        meant: set[str] = set()
+        for key, value in log.entries(node):
             known = self.fields.get(key.value)
             if known is None:
-                self._unknown(key, log, title)
+                meant.add(self._unknown(key, log, title))
             elif not is_null(value):
                 nodes[key.value] = value
                 read = known.kind.read(value, log, f"{title}: {key.value}" if title else key.value)
                 if read is not BAD:
                     values[key.value] = read
-        self._require(node, log, title, nodes)
-        return Entry(title or self.noun, node, log, values, nodes)
+        self._require(node, log, title, {*nodes, *meant})
+        return Entry(title, node, log, values, nodes)
+
+    def _example(self, node: Node) -> str:
+        """Return how a single value is written as a mapping, else the keys that there are."""
+        first = next((name for name, one in self.fields.items() if one.required), "")
+        if first and isinstance(node, ScalarNode) and node.value:
+            return f"write {{{first}: {shorten(node.value)}}}"
+        return f"known keys: {', '.join(self._ready)}"
+
+    @property
+    def _ready(self) -> list[str]:
+        return [name for name, one in self.fields.items() if not isinstance(one.kind, Later)]
 
     def _title(self, entries: Sequence[tuple[ScalarNode, Node]], about: str) -> str:
-        if "name" not in self.fields or not self.noun:
+        """Return what messages call this mapping: `pod web` and `pod web: port http` by name, else where it stands."""
+        if not self.noun:
             return about
+        outer = f"{about.rpartition(': ')[0]}: " if ": " in about else ""
         names = [value.value for key, value in entries if key.value == "name" and isinstance(value, ScalarNode)]
-        return f"{self.noun} {names[0]}" if names else about
+        name = f" {shorten(names[0])}" if names and names[0] else ""
+        return f"{outer}{self.noun}{name}"
 
-    def _unknown(self, key: ScalarNode, log: Log, title: str) -> None:
-        if not (self.extensible and key.value.startswith("x-")):
-            log.wrong(key, f'{title + ": " if title else ""}there is no key "{key.value}"', find_close(key.value, self.fields))
+    def _unknown(self, key: ScalarNode, log: Log, title: str) -> str:
+        """Note an unknown key, and return the one that was probably meant."""
+        if self.extensible and key.value.startswith("x-"):
+            return ""
+        hint = find_close(key.value, self._ready, "keys")
+        log.wrong(key, f'{title + ": " if title else ""}there is no key "{shorten(key.value)}"', hint)
+        return next((name for name in self._ready if hint == f'did you mean "{name}"?'), "")
 
-    def _require(self, node: Node, log: Log, title: str, nodes: Mapping[str, Node]) -> None:
+    def _require(self, node: Node, log: Log, title: str, given: Collection[str]) -> None:
         for name, one in self.fields.items():
-            if one.required and name not in nodes:
-                log.wrong(node, f"{title or self.noun}: the key {name} is missing")
+            if one.required and name not in given:
+                log.wrong(
+                    node, f"{title or self.noun}: the key {name} is missing", one.example and f"such as {name}: {one.example}"
+                )
 
     def schema(self) -> dict[str, Any]:
         rows = {name: {"description": one.help, **one.kind.schema()} for name, one in self.fields.items()}

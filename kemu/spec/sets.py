@@ -8,26 +8,30 @@ from collections.abc import Sequence
 from yaml import Mark
 
 from kemu.base.errors import UsageError
+from kemu.spec.expand import NODES
 from kemu.spec.source import Log, MappingNode, Node, ScalarNode, SequenceNode, Source, find_close, is_null, read_value
 
 _START = Mark("--set", 0, 0, 0, "", 0)
 _COUNTED = {"nodes": "n", "hosts": "h"}
+_WORD = r"(?:[^.\[\]=]+|\[[^\]]+\])"
+_FORM = re.compile(rf"(?P<path>{_WORD}(?:\.{_WORD}|\[[^\]]+\])*)=(?P<value>.*)", re.DOTALL)
+_MANY = 5000
 
 
 def apply_sets(root: Node, sets: Sequence[str], log: Log) -> Node:
     """Return `root` with every change made. A path leads through keys, and in lists through names or places from 0."""
     for text in sets:
-        path, equals, value = text.partition("=")
-        words = _split(path)
-        if not equals or not all(words) or not isinstance(root, MappingNode):
-            raise UsageError(f'"{text}" is no change', hint="--set path.to.key=value, such as --set networking.ipFamily=dual")
-        _put(root, words, _value(text, value, log), text)
+        match = _FORM.fullmatch(text)
+        if not match:
+            raise UsageError(f'--set "{text}" is no change', hint="path.to.key=value, such as networking.ipFamily=dual")
+        if isinstance(root, MappingNode):  # the reader says what is wrong with another
+            _put(root, _split(match["path"]), _value(text, match["value"], log), text)
     return root
 
 
 def _split(path: str) -> list[str]:
     """Return the words of a path; a key with dots stands in brackets: nodes.n1.labels[topology.kubernetes.io/zone]."""
-    return [bracketed or plain for bracketed, plain in re.findall(r"\[([^\]]*)\]|([^.\[\]]+)", path)]
+    return [bracketed or plain for bracketed, plain in re.findall(r"\[([^\]]+)\]|([^.\[\]]+)", path)]
 
 
 def _value(text: str, value: str, log: Log) -> Node:
@@ -39,68 +43,101 @@ def _value(text: str, value: str, log: Log) -> Node:
 
 def _own(node: Node, source: Source, log: Log) -> None:
     """Make the log find the places of a value's nodes in its own text."""
-    log.foreign[id(node)] = source
+    log.foreign[id(node)] = (node, source)
     for child in node.value if isinstance(node.value, list) else ():
         for one in child if isinstance(child, tuple) else (child,):
             _own(one, source, log)
 
 
 def _put(root: MappingNode, words: Sequence[str], value: Node, text: str) -> None:
+    """Put a value where the words lead. What stands on the way is copied, for other aliases may lead to it."""
     place: Node = root
     for i, word in enumerate(words[:-1]):
-        place = _step(place, word, value, words[:i])
-    last = words[-1]
+        place = _step(place, words[:i], word, words[i + 1], value, text)
     if isinstance(place, MappingNode):
-        pairs = [(key, old) for key, old in place.value if key.value != last]
-        place.value = [*pairs, (_key(last, value), value)]
+        _replace(place, words[-1], value, value)
     elif isinstance(place, SequenceNode):
-        place.value[_index(place, last, words[:-1])] = value
+        place.value[_index(place, words[-1], words[:-1], text)] = value
     else:
-        raise UsageError(f'"{text}": {".".join(words[:-1])} has no keys')
+        raise UsageError(f'--set "{text}": {".".join(words[:-1])} has no keys')
 
 
-def _key(word: str, like: Node) -> ScalarNode:
-    return ScalarNode("tag:yaml.org,2002:str", word, like.start_mark, like.end_mark)
+def _replace(place: MappingNode, word: str, value: Node, like: Node) -> None:
+    pairs = [(key, old) for key, old in place.value if key.value != word]
+    key = ScalarNode("tag:yaml.org,2002:str", word, like.start_mark, like.end_mark)
+    place.value = [*pairs, (key, value)]
 
 
-def _step(place: Node, word: str, like: Node, so_far: Sequence[str]) -> Node:
-    """Return what a word of the path leads to; a missing mapping is made, a number of nodes becomes a list."""
+def _step(place: Node, so_far: Sequence[str], word: str, after: str, like: Node, text: str) -> Node:
+    """Return what a word of the path leads to, as a copy of its own; a missing mapping is made."""
     if isinstance(place, SequenceNode):
-        return place.value[_index(place, word, so_far)]  # type: ignore[no-any-return]
+        index = _index(place, word, so_far, text)
+        place.value[index] = _copy(place.value[index])
+        return place.value[index]  # type: ignore[no-any-return]
     if not isinstance(place, MappingNode):
-        raise UsageError(f"--set: {'.'.join(so_far)} has no keys")
-    for i, (key, value) in enumerate(place.value):
-        if key.value == word and not is_null(value):
-            place.value[i] = (key, _counted(word, value) if not so_far else value)
-            return place.value[i][1]  # type: ignore[no-any-return]
-    made = MappingNode("tag:yaml.org,2002:map", [], like.start_mark, like.end_mark)
-    default = ScalarNode("tag:yaml.org,2002:int", "2", like.start_mark, like.end_mark)
-    new = _counted(word, default) if not so_far and word == "nodes" else made
-    place.value.append((_key(word, like), new))
+        raise UsageError(f'--set "{text}": {".".join(so_far)} has no keys')
+    old = _find(place, word)
+    new = _unfold([*so_far, word], old, after) or (_mapping(like) if is_null(old) else _copy(old))
+    _replace(place, word, new, like if old is None else old)
     return new
 
 
-def _counted(word: str, value: Node) -> Node:
-    """Return `nodes: 3` as the list that it stands for, so that one of them can be changed."""
-    if word not in _COUNTED or not isinstance(value, ScalarNode) or not value.value.isdigit():
-        return value
-    names = [f"{_COUNTED[word]}{number}" for number in range(1, int(value.value) + 1)]
-    marks = value.start_mark, value.end_mark
-    rows = [MappingNode("tag:yaml.org,2002:map", [(_key("name", value), _key(name, value))], *marks) for name in names]
-    return SequenceNode("tag:yaml.org,2002:seq", rows, *marks)
+def _find(place: MappingNode, word: str) -> Node | None:
+    """Return the value of a key, its own or one that it merges."""
+    entries = Log(Source(name="", text="")).entries(place)
+    return next((value for key, value in entries if key.value == word), None)
 
 
-def _index(place: SequenceNode, word: str, so_far: Sequence[str]) -> int:
+def _mapping(like: Node) -> MappingNode:
+    return MappingNode("tag:yaml.org,2002:map", [], like.start_mark, like.end_mark)
+
+
+def _copy(node: Node | None) -> Node:
+    """Return a list or mapping with the same members, which can be changed alone."""
+    if isinstance(node, MappingNode | SequenceNode):
+        return type(node)(node.tag, list(node.value), node.start_mark, node.end_mark)
+    assert node is not None
+    return node
+
+
+def _unfold(path: Sequence[str], value: Node | None, after: str) -> Node | None:
+    """Return what a short form stands for, so that a part of it can be changed: `nodes: 3`, `backend: vxlan`; else None."""
+    if list(path) == ["networking", "backend"] and value is not None:
+        options = _find(value, after) if isinstance(value, MappingNode) else None
+        unfolded = _mapping(value)
+        _replace(unfolded, after, options or _mapping(value), value)
+        return unfolded
+    if list(path) == ["nodes"] and is_null(value):
+        return _counted("n", NODES, _mapping(value or ScalarNode("", "", _START, _START)))
+    if len(path) == 1 and path[0] in _COUNTED and isinstance(value, ScalarNode) and _is_count(value.value):
+        return _counted(_COUNTED[path[0]], int(value.value), value)
+    return None
+
+
+def _is_count(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 5 and int(text) <= _MANY
+
+
+def _counted(prefix: str, count: int, like: Node) -> SequenceNode:
+    rows = []
+    for number in range(1, count + 1):
+        row = _mapping(like)
+        name = ScalarNode("tag:yaml.org,2002:str", f"{prefix}{number}", like.start_mark, like.end_mark)
+        _replace(row, "name", name, like)
+        rows.append(row)
+    return SequenceNode("tag:yaml.org,2002:seq", rows, like.start_mark, like.end_mark)
+
+
+def _index(place: SequenceNode, word: str, so_far: Sequence[str], text: str) -> int:
     names = [_name(one) for one in place.value]
     if word in names:
         return names.index(word)
-    if word.isdigit() and int(word) < len(names):
+    if _is_count(word) and int(word) < len(names):
         return int(word)
-    raise UsageError(
-        f'--set: {".".join(so_far)} has no element "{word}"', hint=find_close(word, [name for name in names if name])
-    )
+    hint = find_close(word, [name for name in names if name], "names")
+    raise UsageError(f'--set "{text}": {".".join(so_far)} has no element "{word}"', hint=hint)
 
 
 def _name(node: Node) -> str:
-    pairs = node.value if isinstance(node, MappingNode) else []
-    return next((value.value for key, value in pairs if key.value == "name" and isinstance(value, ScalarNode)), "")
+    found = _find(node, "name") if isinstance(node, MappingNode) else None
+    return found.value if isinstance(found, ScalarNode) else ""

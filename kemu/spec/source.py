@@ -6,7 +6,7 @@ Values stay the text that the user typed: YAML would turn the MAC 52:54:00:12:34
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -25,12 +25,16 @@ __all__ = [
     "SequenceNode",
     "Source",
     "find_close",
+    "is_null",
     "kind_of",
     "read_documents",
     "read_value",
+    "shorten",
 ]
 
 _MERGE = "tag:yaml.org,2002:merge"
+_YAML = "tag:yaml.org,2002:"
+_QUOTED = 60  # characters of a value that messages show
 _NULL = "tag:yaml.org,2002:null"
 _TAGS = frozenset(
     f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "timestamp", "map", "seq", "merge", "value")
@@ -52,7 +56,7 @@ class Source:
 
     def mark(self, line: int, column: int, width: int = 1) -> Mark:
         """Return a mark; `line` and `column` count from 0, as the parser's do."""
-        text = self.lines[line] if line < len(self.lines) else ""
+        text = _printable(self.lines[line]) if line < len(self.lines) else ""
         return Mark(file=self.name, line=line + 1, column=column + 1, width=max(1, min(width, len(text) - column)), text=text)
 
 
@@ -62,28 +66,39 @@ class Log:
 
     source: Source
     problems: list[Problem] = field(default_factory=list)
-    foreign: dict[int, Source] = field(default_factory=dict)
+    foreign: dict[int, tuple[Node, Source]] = field(default_factory=dict)
+    _noted: set[tuple[Mark | None, str, str]] = field(default_factory=set)
+    _entries: dict[int, list[tuple[ScalarNode, Node]]] = field(default_factory=dict)
 
     def mark(self, node: Node) -> Mark:
         """Return where a node stands, as wide as its text on its first line."""
         start, end = node.start_mark, node.end_mark
         width = end.column - start.column if end.line == start.line else 1
-        return self.foreign.get(id(node), self.source).mark(start.line, start.column, width)
+        _, source = self.foreign.get(id(node), (node, self.source))
+        return source.mark(start.line, start.column, width)
 
     def wrong(self, where: Node | Mark | None, message: str, hint: str = "") -> None:
-        """Note a problem."""
+        """Note a problem; one in an anchor is noted once, however many aliases lead to it."""
         mark = self.mark(where) if isinstance(where, Node) else where
-        self.problems.append(Problem(message=message, mark=mark, hint=hint))
+        core = (mark, message.rpartition(": ")[2], hint)
+        if mark is None or core not in self._noted:
+            self._noted.add(core)
+            self.problems.append(Problem(message=_printable(message), mark=mark, hint=_printable(hint)))
 
     def entries(self, node: MappingNode) -> list[tuple[ScalarNode, Node]]:
         """Return a mapping's keys and values, its merges (`<<`) carried out; a repeated key is noted and its first value kept."""
+        if id(node) not in self._entries:
+            self._entries[id(node)] = self._carry_out(node)
+        return self._entries[id(node)]
+
+    def _carry_out(self, node: MappingNode) -> list[tuple[ScalarNode, Node]]:
         own: dict[str, tuple[ScalarNode, Node]] = {}
         merged: dict[str, tuple[ScalarNode, Node]] = {}
         for key, value in node.value:
-            if key.tag == _MERGE:
+            if not isinstance(key, ScalarNode):
+                self.wrong(key, f"a key must be a plain word, not {kind_of(key)}")
+            elif key.tag == _MERGE:
                 merged = {**self._merged(value), **merged}
-            elif not isinstance(key, ScalarNode):
-                self.wrong(key, "a key must be a plain word")
             elif key.value in own:
                 first = self.mark(own[key.value][0])
                 self.wrong(key, f'the key "{key.value}" stands here twice', f"the first is in line {first.line}")
@@ -98,7 +113,9 @@ class Log:
             if isinstance(part, MappingNode):
                 merged = {**{key.value: (key, node) for key, node in self.entries(part)}, **merged}
             else:
-                self.wrong(part, "<< merges mappings, and this is none")
+                self.wrong(
+                    part, f"<< takes a mapping, or a list of them, not {kind_of(part)}", "<<: *NAME, where a mapping has &NAME"
+                )
         return merged
 
 
@@ -106,14 +123,14 @@ def read_documents(source: Source) -> list[Node]:
     """Return the root nodes of the documents of a file. Raises SpecError if it is no YAML."""
     try:
         roots = [root for root in yaml.compose_all(source.text, Loader=yaml.CSafeLoader) if not is_null(root)]
+        if problems := [problem for root in roots for problem in _strange(source, root)]:
+            raise SpecError(problems)
     except yaml.MarkedYAMLError as error:
         raise SpecError([_syntax_problem(source, error)]) from None
-    except yaml.reader.ReaderError as error:
-        raise SpecError([_character_problem(source, error)]) from None
+    except (yaml.reader.ReaderError, UnicodeEncodeError):
+        raise SpecError([_character_problem(source)]) from None
     except RecursionError:
-        raise SpecError([Problem(message=f"{source.name} is nested too deeply")]) from None
-    if problems := [problem for root in roots for problem in _strange(Log(source), root)]:
-        raise SpecError(problems)
+        raise SpecError([_depth_problem(source)]) from None
     return roots
 
 
@@ -132,61 +149,107 @@ def kind_of(node: Node) -> str:
     """Return what a node is, in words for an error."""
     match node:
         case MappingNode():
-            return "a mapping"
+            return "a mapping" if node.value else "an empty mapping"
         case SequenceNode():
-            return "a list"
+            return "a list" if node.value else "an empty list"
         case _:
-            return f'"{node.value}"' if node.value else "nothing"
+            return f'"{shorten(node.value)}"' if node.value else "nothing"
 
 
-def find_close(word: str, known: Iterable[str]) -> str:
-    """Return a hint: the known word that is most like `word`, else what is known."""
-    names = list(known)
-    near = difflib.get_close_matches(word, names, 1, cutoff=0.6)
-    if near:
-        return f'did you mean "{near[0]}"?'
+def shorten(text: str) -> str:
+    """Return a text of the file as messages quote it."""
+    return text if len(text) <= _QUOTED else f"{text[:_QUOTED]}…"
+
+
+def find_close(word: str, known: Iterable[str], what: str = "") -> str:
+    """Return a hint: the known word that is most like `word`, else what is known; `what` is what they are called: keys."""
+    names = list(dict.fromkeys(known))
+    if near := _closest(word, names):
+        return f'did you mean "{near}"?'
     shown = ", ".join(names[:12])
-    return f"there are {shown}{' …' if len(names) > 12 else ''}" if names else ""
+    return f"known{' ' if what else ''}{what}: {shown}{' …' if len(names) > 12 else ''}" if names else ""
+
+
+def _closest(word: str, names: Sequence[str]) -> str:
+    """Return the name that is most like a word: but for capitals, by its letters, or as a part of it."""
+    by_letters = {name.lower(): name for name in reversed(names)}
+    lower = word.lower()
+    near = difflib.get_close_matches(lower, by_letters, 1, cutoff=0.6) if len(lower) > 2 else []
+    parts = [name for name in by_letters if lower in name] if len(lower) > 3 else []
+    return next((by_letters[name] for name in (lower, *near, *parts) if name in by_letters), "")
+
+
+def _printable(text: str) -> str:
+    """Return a text that a terminal shows as it stands."""
+    return text if text.isprintable() else "".join(letter if letter.isprintable() or letter == "\t" else "�" for letter in text)
 
 
 def _syntax_problem(source: Source, error: yaml.MarkedYAMLError) -> Problem:
-    place = error.problem_mark or error.context_mark
     words = [error.problem or "", error.context or ""]
-    hint = "YAML indents with spaces, never with tabs" if "'\\t'" in words[0] else ""
+    opened = error.context_mark if any(word in words[0] for word in ("end of stream", "',' or")) else None
+    place = opened or error.problem_mark or error.context_mark
     mark = source.mark(place.line, place.column) if place else None
-    return Problem(message=f"this is no YAML: {', '.join(word for word in words if word)}", mark=mark, hint=hint)
+    message = ", ".join(word for word in words if word)
+    return Problem(message=f"this is no YAML: {message}", mark=mark, hint=_syntax_hint(message, mark))
 
 
-def _character_problem(source: Source, error: yaml.reader.ReaderError) -> Problem:
-    return Problem(
-        message=f"{source.name} is no YAML: it holds a character that YAML forbids (#x{ord(chr(error.character)):02x})"
-    )
+def _syntax_hint(message: str, mark: Mark | None) -> str:
+    if mark and mark.text[mark.column - 1 :].startswith("\t"):
+        return "YAML indents with spaces, never with tabs"
+    return next((hint for words, hint in _SYNTAX_HINTS if words in message), "")
 
 
-def _strange(log: Log, root: Node) -> Iterator[Problem]:
-    """Yield what YAML allows and a topology does not: tags of programming languages, and a list or mapping that contains itself."""
-    open_nodes: set[int] = set()
+_SYNTAX_HINTS = (
+    ("cannot start any token", "a text that begins with this character stands in quotes"),
+    ("mapping values are not allowed", "a colon is missing in the line above, or this text needs quotes"),
+    ("duplicate anchor", "give one of the anchors another name"),
+    ("undefined alias", "an alias *NAME needs an anchor &NAME above it"),
+    ("',' or '}'", "a comma is missing, or the brace that begins here is not closed"),
+    ("',' or ']'", "a comma is missing, or the bracket that begins here is not closed"),
+    ("quoted scalar", "the quote that begins here is not closed"),
+    ("did not find expected key", "all keys of a mapping begin in the same column"),
+    ("did not find expected '-' indicator", "all hyphens of a list stand in the same column"),
+)
+
+
+def _depth_problem(source: Source) -> Problem:
+    return Problem(message=f"{source.name} is nested too deeply", hint="no topology needs more than ten levels")
+
+
+def _character_problem(source: Source) -> Problem:
+    """Find the character that YAML forbids: the parser tells its place in bytes."""
+    found = yaml.reader.Reader.NON_PRINTABLE.search(source.text)
+    if not found:
+        return Problem(message=f"{source.name} is no YAML: it holds a character that YAML forbids")
+    before = source.text[: found.start()].splitlines() or [""]
+    is_new_line = source.text[: found.start()].endswith(("\n", "\r"))
+    line, column = (len(before), 0) if is_new_line else (len(before) - 1, len(before[-1]))
+    return Problem(message=f"YAML forbids this character, {ord(found[0]):#04x}", mark=source.mark(line, column), hint="remove it")
+
+
+def _strange(source: Source, root: Node) -> list[Problem]:
+    """Return what YAML allows and a topology does not: tags of programming languages, and what contains itself."""
+    log = Log(source)
+    above: set[int] = set()
     seen: set[int] = set()
 
-    def walk(node: Node) -> Iterator[Problem]:
-        if id(node) in open_nodes:
-            yield Problem(message="this contains itself", mark=log.mark(node))
+    def walk(node: Node) -> None:
+        if id(node) in above:
+            log.wrong(node, "what has this anchor contains itself", "remove the alias in it")
         if id(node) in seen:
             return
         seen.add(id(node))
         if node.tag not in _TAGS:
-            yield Problem(message=f"the tag {node.tag} has no place in a topology", mark=log.mark(node), hint="remove it")
-        if isinstance(node, ScalarNode):
-            return
-        open_nodes.add(id(node))
-        for child in _children(node):
-            yield from walk(child)
-        open_nodes.discard(id(node))
+            log.wrong(node, f"the tag {node.tag.replace(_YAML, '!!')} has no place in a topology", "remove it")
+        if not isinstance(node, ScalarNode):
+            above.add(id(node))
+            for child in _children(node):
+                walk(child)
+            above.discard(id(node))
 
-    yield from walk(root)
+    walk(root)
+    return log.problems
 
 
 def _children(node: Node) -> list[Node]:
-    if isinstance(node, MappingNode):
-        return [child for pair in node.value for child in pair]
-    return list(node.value)
+    return [child for pair in node.value for child in pair] if isinstance(node, MappingNode) else list(node.value)

@@ -1,4 +1,4 @@
-"""kemu apply: Kubernetes objects into a running cluster; not yet, and a topology belongs to `up`."""
+"""kemu apply: Kubernetes objects into a running cluster (not yet)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""kemu down: remove clusters; nothing is left."""
+"""kemu down: remove a cluster; nothing is left."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""kemu get: tables of what there is, as kubectl prints them."""
+"""kemu get: tables of pods, nodes, hosts and more."""
 
 from __future__ import annotations
 

@@ -20,8 +20,10 @@ from kemu.cli.settings import SETTINGS
 @settings.output("table", "json")
 @settings.common
 def command(endpoint: str | None) -> None:
-    """Show what is in the namespace of a pod, node or host, or of fabric or router: devices, addresses, routes, neighbours, sockets,
-    rules, settings that are not the kernel's own, and who is inside. Without ENDPOINT, an overview of all.
+    """Show everything that is in the namespace of a pod, node or host, or of fabric or router.
+
+    Devices, addresses, routes, neighbours, sockets, rules, settings that are not the kernel's own, and who is inside. Without ENDPOINT
+    an overview of all namespaces.
     """
     cluster = Cluster.find(SETTINGS.cluster)
     if endpoint is None:

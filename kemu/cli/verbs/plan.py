@@ -1,4 +1,4 @@
-"""kemu plan: what `up` would make."""
+"""kemu plan: what up would make, as a tree or as ip commands."""
 
 from __future__ import annotations
 

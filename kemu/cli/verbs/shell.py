@@ -1,4 +1,4 @@
-"""kemu shell: a shell in a pod, node or host, whose prompt says where it is."""
+"""kemu shell: a shell in a pod, node or host."""
 
 from __future__ import annotations
 

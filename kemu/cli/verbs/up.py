@@ -1,4 +1,4 @@
-"""kemu up: make a topology real; again: repair it, and apply what changed in the file."""
+"""kemu up: make a topology real; again: repair or change it."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""What scripts/generate writes, one file for each kind of page."""

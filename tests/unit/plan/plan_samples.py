@@ -1,0 +1,61 @@
+"""One object of every kind and shape."""
+
+from __future__ import annotations
+
+from kemu.plan.objects import (
+    Addr,
+    Bridge,
+    BridgePort,
+    Fdb,
+    Foreign,
+    Link,
+    Loopback,
+    Neigh,
+    Netns,
+    NftTable,
+    Object,
+    Qdisc,
+    Route,
+    Rule,
+    Sysctl,
+    Veth,
+    Vxlan,
+)
+
+_MAC = "02:00:00:00:00:01"
+
+
+def _link(detail: Veth | Bridge | Vxlan | Loopback | Foreign, **other: object) -> Link:
+    return Link(netns="n1", name="dev0", index=7, mac=_MAC, mtu=1450, detail=detail, **other)  # type: ignore[arg-type]
+
+
+SAMPLES: dict[str, Object] = {
+    "namespace": Netns(netns="n1"),
+    "namespace that lacks": Netns(netns="n1", lacks=("lo up", "rule 4 0 255")),
+    "veth": _link(Veth(peer_netns="default.p1", peer="eth0"), master="cni0", port=BridgePort(hairpin=True)),
+    "bridge": _link(Bridge(ageing_seconds=10, stp=True, multicast_snooping=False, vlan_filtering=True), up=False),
+    "vxlan": _link(Vxlan(vni=1, local="172.18.0.11", lower="eth0", port=8472, learning=False), flags=("noarp", "promisc")),
+    "vxlan over IPv6": _link(Vxlan(vni=1, local="fd00::b", lower="eth0", port=8472)),
+    "lo": _link(Loopback(), alias="kemu:demo.n1", queue_length=5),
+    "foreign device": _link(Foreign(kind="dummy")),
+    "address": Addr(netns="n1", dev="eth0", address="10.0.0.1/24", broadcast="10.0.0.255", lacks=("local 10.0.0.1",)),
+    "address with scope": Addr(netns="n1", dev="lo", address="10.0.0.1/32", scope="host"),
+    "IPv6 address": Addr(netns="n1", dev="eth0", address="fd00::1/64"),
+    "default route": Route(netns="n1", dst="0.0.0.0/0", dev="eth0", via="10.0.0.254"),
+    "IPv6 default route": Route(netns="n1", dst="::/0", dev="eth0", via="fd00::1", metric=5),
+    "on-link route": Route(netns="n1", dst="10.1.0.0/24", dev="flannel.1", via="10.1.0.0", onlink=True),
+    "full route": Route(
+        netns="n1", dst="10.1.0.0/24", dev="eth0", src="10.0.0.1", table=1000, metric=50, protocol="80", scope="link", mtu=1400
+    ),
+    "blackhole": Route(netns="n1", dst="fd00::/64", type="blackhole", metric=1024),
+    "rule": Rule(netns="n1", family=4, priority=50, table=1000, src="10.0.0.0/8", dst="9.9.9.9/32", iif="eth0", oif="eth1"),
+    "rule on a mark": Rule(netns="n1", family=6, priority=51, mark="0x10/0xff", action="unreachable"),
+    "neighbour": Neigh(netns="n1", dev="flannel.1", address="10.1.0.0", mac=_MAC),
+    "proxied neighbour": Neigh(netns="n1", dev="eth0", address="fd00::7", mac="", proxy=True),
+    "tunnel's entry": Fdb(netns="n1", dev="flannel.1", mac=_MAC, dst="172.18.0.12"),
+    "bridge's entry": Fdb(netns="n1", dev="veth0", mac=_MAC),
+    "own entry": Fdb(netns="n1", dev="eth0", mac=_MAC, own=True),
+    "setting": Sysctl(netns="n1", name="net/ipv4/conf/flannel.1/rp_filter", value="1"),
+    "qdisc": Qdisc(netns="n1", dev="eth0", parent="root", kind="tbf", handle="8001:"),
+    "table": NftTable(netns="n1", family="ip", name="mine", body="\tchain c {\n\t\tdrop\n\t}"),
+}

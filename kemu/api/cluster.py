@@ -66,7 +66,7 @@ class Cluster:
         """
         wanted = topology if isinstance(topology, Topology) else Topology.load(topology)
         plan = wanted.plan(force=force)
-        for warning in (*plan.warnings, *limits.warnings(len(wanted.model.pods))):
+        for warning in (*plan.warnings, *_warnings(wanted.model)):
             reporter.warn(warning)
         result = lifecycle.up(
             plan,
@@ -116,15 +116,14 @@ class Cluster:
         return self._status(plan, lifecycle.compare(self.name, plan, reporter=reporter))
 
     def _status(self, plan: Plan, comparison: lifecycle.Comparison) -> Status:
-        pods = len(self.model.pods)
         return Status(
             cluster=self.name,
             backend=self.topology.backend,
             state=comparison.state,
             changes=comparison.changes,
-            warnings=(*plan.warnings, *limits.warnings(pods)),
+            warnings=(*plan.warnings, *_warnings(self.model)),
             nodes=len(self.model.nodes),
-            pods=pods,
+            pods=len(self.model.pods),
             objects=len(plan),
         )
 
@@ -240,6 +239,12 @@ class Cluster:
         sides = [Side(endpoint=end.full, netns=str(end.netns), address=end.address, node=end.spec.node) for end in ends]
         runs = measure(sides[0], sides[1], request, backend=self.topology.backend, reporter=reporter)
         return PerfReport(cluster=self.name, runs=tuple(runs))
+
+
+def _warnings(topology: model.Topology) -> list[str]:
+    """Return what the machine's limits will do to a cluster under traffic."""
+    pods = [len(topology.pods_of(node)) for node in topology.nodes]
+    return limits.warnings(pods, topology.networking.ip_family.versions[0])
 
 
 def _is_from(cluster: str, directory: Path) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+from collections.abc import Iterable
 from pathlib import Path
 
 from kemu.base.errors import MachineError
@@ -20,17 +21,20 @@ def check(namespaces: int) -> None:
     _check("fs.mount-max", "mounts", namespaces + _count_mounts() + _MOUNT_SPARE)
 
 
-def warnings(pods: int) -> list[str]:
-    """Return what will go wrong only under traffic: tables that all namespaces of the machine share."""
-    found = []
-    entries = _read("net/ipv4/neigh/default/gc_thresh3")
-    wanted = 4 * pods  # each pod and its node know each other; twice that for peers on the bridge
-    if entries is not None and pods and wanted > entries:
-        found.append(
-            f"the machine's neighbour table holds {entries} entries, and {pods} pods that all talk need about {wanted}: "
-            f"sysctl -w net.ipv4.neigh.default.gc_thresh3={2 * wanted}"
-        )
-    return found
+def warnings(pods_on_nodes: Iterable[int], version: int) -> list[str]:
+    """Return what will go wrong only under traffic: tables that all namespaces of the machine share.
+
+    A pod knows its node and the other pods there, and the node knows its pods: so many neighbours, if all talk to each other.
+    """
+    setting = f"net.ipv{version}.neigh.default.gc_thresh3"
+    room = _read(setting.replace(".", "/"))
+    wanted = sum(count * (count + 1) for count in pods_on_nodes)
+    if room is None or wanted <= room:
+        return []
+    return [
+        f"pods that all talk to each other are {wanted:,} neighbours here, and the machine's table holds {room:,}; "
+        f"a full one loses packets: sysctl -w {setting}={2 * wanted}"
+    ]
 
 
 def _raise_open_files(wanted: int) -> None:

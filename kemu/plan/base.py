@@ -28,6 +28,8 @@ _NODE_PORTS = 1000
 _HOST_PORTS = 1_000_000
 _FAR_POD_PORTS = 100_000
 
+_ERROR_LIMITS = ("net/ipv4/icmp_ratelimit", "net/ipv6/icmp/ratelimit")
+
 DEFAULT_ROUTE = {4: "0.0.0.0/0", 6: "::/0"}
 IPV6_METRIC = 1024  # what the kernel gives an IPv6 route without a metric. Source: IP6_RT_PRIO_USER, include/net/ip6_route.h
 
@@ -157,6 +159,8 @@ def _router(topology: Topology) -> Iterator[Object]:
     yield Netns(netns=ROUTER, origin=origin)
     yield from _families(topology, ROUTER, origin)
     yield from _forwarding(topology, ROUTER, origin)
+    for name in _ERROR_LIMITS:  # every packet to nowhere gets its answer, not only some a second
+        yield Sysctl(netns=ROUTER, name=name, value="0", origin=origin)
     for segment in topology.fabric.segments:
         dev = f"eth{segment.position}"
         where = Origin(part="router", mark=segment.mark)

@@ -21,7 +21,6 @@ EXCEPTIONS: dict[str, str] = {
     "kemu.probe.limits": "tests/kernel/reach measures with it",
     "kemu.probe.loop": "tests/kernel/reach measures with it",
     "kemu.probe.responder": "tests/kernel/reach measures with it",
-    "kemu.cli.main": "what the installed command calls: tests/kernel/cli and tests/contracts/test_startup.py run it",
 }
 
 

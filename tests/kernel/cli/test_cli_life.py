@@ -171,6 +171,11 @@ def _wait_inside(kemu: Kemu, command: str) -> bool:
     return any(command in {one["command"] for one in kemu.json("inspect", "a")["processes"]} for _ in range(50))
 
 
+def test_capabilities_say_what_this_machine_can_do(kemu: Kemu) -> None:
+    assert "link:veth" in kemu.ok("capabilities")
+    assert all(one["available"] or one["fix"] for one in kemu.json("capabilities")["capabilities"])
+
+
 def test_perf_measures_between_pods(kemu: Kemu) -> None:
     kemu.up()
     report = kemu.json("perf", "a", "c", "-t", "1")

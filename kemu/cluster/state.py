@@ -23,7 +23,7 @@ ROOT = Path("/run/kemu")
 class Record:
     """How a cluster came to be. `file` is the absolute path of its file, empty for standard input; `ready` that `up` got through.
 
-    `backend` and `sets` are what the command line added to the file, `base` where relative paths of the file start.
+    `backend`, `sets` and `force` are what the command line added to the file.
     """
 
     cluster: str

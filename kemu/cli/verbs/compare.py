@@ -52,8 +52,10 @@ def command(  # noqa: PLR0913, PLR0917 (one for each option)
     if SETTINGS.output == "json":
         print_json(found.to_dict())
         return 0 if found.runs else 1
-    headings = ("BACKEND", "WORKS", "PAIRS", "POD MTU", "UP IN", "WHY NOT")
-    print_table(headings, [_verdict(one) for one in found.verdicts])
+    print_table(("BACKEND", "WORKS", "PAIRS", "POD MTU", "UP IN"), [_verdict(one) for one in found.verdicts])
+    for one in found.verdicts:
+        if one.reason:
+            click.echo(f"{one.backend}: {one.reason}")
     if found.runs:
         click.echo()
         print_summary(found.summary)
@@ -62,11 +64,5 @@ def command(  # noqa: PLR0913, PLR0917 (one for each option)
 
 def _verdict(one: Verdict) -> tuple[object, ...]:
     pairs = f"{one.reached} of {one.total}" if one.total is not None else ""
-    return (
-        one.backend,
-        "yes" if one.works else "no",
-        pairs,
-        one.mtu,
-        show_seconds(one.seconds) if one.seconds else "",
-        one.reason,
-    )
+    seconds = show_seconds(one.seconds) if one.seconds else ""
+    return (one.backend, "yes" if one.works else "no", pairs, one.mtu, seconds)

@@ -30,7 +30,8 @@ class Inspection:
 
 def inspect(cluster: str, name: str) -> Inspection:
     """Return what is in the namespace called `name` of a cluster. NotFoundError if it is not there. Changes nothing."""
-    from kemu.kernel.read import Reader, read_learned  # noqa: PLC0415 (pyroute2 takes 0.1 s to be imported)
+    from kemu.kernel.read import Reader  # noqa: PLC0415 (pyroute2 takes 0.1 s to be imported)
+    from kemu.kernel.read_entries import read_learned  # noqa: PLC0415
 
     process.need_root()
     limits.check(len(find_names(cluster)))

@@ -8,9 +8,9 @@ from typing import Any
 
 from kemu.base.names import RESERVED
 from kemu.spec.expand import Draft
-from kemu.spec.kinds import Entry
 from kemu.spec.model import IPNetwork
 from kemu.spec.source import Log, Node
+from kemu.spec.tables import Entry
 
 LONGEST_NAME = 63  # of a DNS label. Source: RFC 1123
 

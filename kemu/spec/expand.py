@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kemu.spec.kinds import Entry
 from kemu.spec.model import IPNetwork
 from kemu.spec.source import SequenceNode, find_close
+from kemu.spec.tables import Entry
 
 NODES = 2
 MOST_PODS = 100_000  # far beyond what a machine holds, and short of a slip of the finger

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from kemu.spec import defaults
 from kemu.spec.check import Claim, check_unique, choose_families
 from kemu.spec.expand import Names, read_entries
-from kemu.spec.kinds import Entry
 from kemu.spec.model import IPNetwork, Segment
+from kemu.spec.tables import Entry
 
 MTU = 1500
 LEAST_IPV6_MTU = 1280  # Source: RFC 8200, section 5

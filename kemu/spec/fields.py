@@ -7,13 +7,12 @@ from dataclasses import MISSING, dataclass, fields
 from enum import StrEnum
 from typing import Any, get_type_hints
 
+from kemu.spec.address_kinds import Addresses, Prefixes, Subnets
 from kemu.spec.kinds import (
     BAD,
-    Addresses,
     Boolean,
     Choice,
     Except,
-    Field,
     Integer,
     Kind,
     Label,
@@ -22,14 +21,12 @@ from kemu.spec.kinds import (
     ListOf,
     ListOr,
     NumberOr,
-    Prefixes,
-    Subnets,
     Sysctls,
-    Table,
     Text,
 )
 from kemu.spec.model import IpFamily, KubeProxyMode, PolicyEngine, Protocol
 from kemu.spec.source import Log, MappingNode, Node, ScalarNode, find_close, is_null, kind_of
+from kemu.spec.tables import Field, Table
 
 CLUSTER_NAME_LENGTH = 32
 MOST = 5000  # of nodes or of one pod's replicas: far beyond what a machine holds, and short of a slip of the finger

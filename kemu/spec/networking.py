@@ -8,9 +8,9 @@ from typing import Any
 from kemu.spec import defaults
 from kemu.spec.check import Claim, choose_families
 from kemu.spec.fields import snake_case
-from kemu.spec.kinds import Entry
 from kemu.spec.model import Backend, IpFamily, IPNetwork, KubeProxyMode, Networking, PolicyEngine
 from kemu.spec.source import find_close
+from kemu.spec.tables import Entry
 
 DEFAULT_BACKEND = "vxlan"
 POD_BITS = 2  # that a node's subnet leaves at least

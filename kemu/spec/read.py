@@ -14,7 +14,6 @@ from kemu.spec.addresses import deal_addresses, deal_subnets, node_place, segmen
 from kemu.spec.check import check_families, check_names, check_overlaps, check_unique
 from kemu.spec.expand import NODES, Draft, Names, expand_machines, expand_pods, read_entries
 from kemu.spec.fields import CLUSTER_NAME_LENGTH, topology_table
-from kemu.spec.kinds import Entry
 from kemu.spec.model import (
     Fabric,
     Host,
@@ -32,6 +31,7 @@ from kemu.spec.model import (
 from kemu.spec.sets import apply_sets
 from kemu.spec.source import Log, MappingNode, Source, read_documents
 from kemu.spec.source import Node as YamlNode
+from kemu.spec.tables import Entry
 
 
 def read_topology(

@@ -19,7 +19,8 @@ from kemu.spec.fields import (
     option_fields,
     topology_table,
 )
-from kemu.spec.kinds import Later, Table
+from kemu.spec.kinds import Later
+from kemu.spec.tables import Table
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 

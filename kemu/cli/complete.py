@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from collections.abc import Iterable
 
 import click
 from click.shell_completion import CompletionItem
+
+from kemu.cli.settings import SETTINGS
 
 
 def clusters(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -20,7 +22,6 @@ def endpoints(ctx: click.Context, parameter: click.Parameter, incomplete: str) -
     """Offer the pods, nodes and hosts of the cluster."""
     from kemu.api import Cluster  # noqa: PLC0415
     from kemu.base.errors import KemuError  # noqa: PLC0415
-    from kemu.cli.settings import SETTINGS  # noqa: PLC0415
 
     try:
         found = Cluster.find(SETTINGS.cluster or os.environ.get("KEMU_CLUSTER")).endpoints()
@@ -42,7 +43,7 @@ def files(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> li
     from kemu.api.topology import examples  # noqa: PLC0415
 
     bundled = [] if "/" in incomplete else _items((example.name for example in examples()), incomplete)
-    return [*bundled, CompletionItem(incomplete, type="file")] if not bundled or Path().glob("*.yaml") else bundled
+    return [*bundled, CompletionItem(incomplete, type="file")]
 
 
 def clusters_or_files(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -50,5 +51,5 @@ def clusters_or_files(ctx: click.Context, parameter: click.Parameter, incomplete
     return [*clusters(ctx, parameter, incomplete), CompletionItem(incomplete, type="file")]
 
 
-def _items(names: object, incomplete: str) -> list[CompletionItem]:
-    return [CompletionItem(name) for name in names if name.startswith(incomplete)]  # type: ignore[attr-defined]
+def _items(names: Iterable[str], incomplete: str) -> list[CompletionItem]:
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]

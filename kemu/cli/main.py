@@ -22,7 +22,8 @@ import kemu
 from kemu.base.errors import KemuError, UsageError
 from kemu.base.render import show_error
 from kemu.cli import verbs
-from kemu.cli.settings import SETTINGS, common
+from kemu.cli.options import common
+from kemu.cli.settings import SETTINGS
 
 ALIASES = {"deploy": "up", "destroy": "down", "pingall": "reach"}
 BUG = 70

@@ -6,13 +6,13 @@ import click
 
 from kemu.api import Topology
 from kemu.base.errors import UsageError
-from kemu.cli import settings
+from kemu.cli import options
 
 
 @click.command()
 @click.option("-f", "--filename", "file", required=True, type=click.Path(), help="The file.")
-@settings.cluster
-@settings.common
+@options.cluster
+@options.common
 def command(file: str) -> None:
     """Apply Kubernetes objects to the running cluster (not yet)."""
     Topology.load(file)

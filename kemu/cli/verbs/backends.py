@@ -5,15 +5,15 @@ from __future__ import annotations
 import click
 
 from kemu.api.backends import BackendFacts, backend_facts, backend_names
-from kemu.cli import complete, settings
+from kemu.cli import complete, options
 from kemu.cli.output import print_json, print_table, show_table
 from kemu.cli.settings import SETTINGS
 
 
 @click.command()
 @click.argument("name", required=False, shell_complete=complete.backends)
-@settings.output("table", "json")
-@settings.common
+@options.output("table", "json")
+@options.common
 def command(name: str | None) -> None:
     """Show the backends, or all about one."""
     found = [backend_facts(one) for one in ([name] if name else backend_names())]

@@ -7,14 +7,14 @@ from dataclasses import asdict
 import click
 
 from kemu.api.backends import find_capabilities
-from kemu.cli import settings
+from kemu.cli import options
 from kemu.cli.output import print_json, show_table
 from kemu.cli.settings import SETTINGS
 
 
 @click.command()
-@settings.output("table", "json")
-@settings.common
+@options.output("table", "json")
+@options.common
 def command() -> None:
     """Show what this kernel and this user can do, why not, and the fix. Each is tried, in a namespace of its own."""
     found = find_capabilities()

@@ -8,7 +8,7 @@ from kemu.api import Topology
 from kemu.api.comparing import Verdict, compare
 from kemu.api.perf import Protocol, Request
 from kemu.base.units import show_seconds
-from kemu.cli import settings
+from kemu.cli import options
 from kemu.cli.output import print_json, print_table
 from kemu.cli.perf_table import print_summary
 from kemu.cli.progress import reporting
@@ -16,7 +16,7 @@ from kemu.cli.settings import SETTINGS
 
 
 @click.command()
-@settings.file
+@options.file
 @click.option("--backends", required=True, metavar="A,B,…", help="The backends; the first is what the others are compared with.")
 @click.option("--from", "source", metavar="ENDPOINT", help="Who sends [default: the first pod].")
 @click.option("--to", "target", metavar="ENDPOINT", help="Who receives [default: the first pod of another node].")
@@ -26,9 +26,9 @@ from kemu.cli.settings import SETTINGS
     "-t", "--seconds", default=3, show_default=True, help="How long each round measures each backend, in whole seconds."
 )
 @click.option("--rounds", default=3, show_default=True, type=click.IntRange(1), help="How many rounds; they are interleaved.")
-@settings.sets
-@settings.output("table", "json")
-@settings.common
+@options.sets
+@options.output("table", "json")
+@options.common
 def command(  # noqa: PLR0913, PLR0917 (one for each option)
     file: str | None,
     backends: str,

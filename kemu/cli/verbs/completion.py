@@ -5,12 +5,12 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
-from kemu.cli import settings
+from kemu.cli import options
 
 
 @click.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
-@settings.common
+@options.common
 def command(shell: str) -> None:
     """Print the completion script of a shell, with names of clusters, endpoints, backends and examples.
 

@@ -8,7 +8,7 @@ import click
 
 from kemu.api import Cluster
 from kemu.base.errors import NotFoundError
-from kemu.cli import complete, settings
+from kemu.cli import complete, options
 from kemu.cli.progress import reporting
 from kemu.cli.settings import SETTINGS
 
@@ -16,8 +16,8 @@ from kemu.cli.settings import SETTINGS
 @click.command()
 @click.argument("names", nargs=-1, metavar="[NAME]…", shell_complete=complete.clusters_or_files)
 @click.option("--all", "every", is_flag=True, help="Every cluster of this machine.")
-@settings.cluster
-@settings.common
+@options.cluster
+@options.common
 def command(names: tuple[str, ...], every: bool) -> None:
     """Remove a cluster: processes, namespaces, files. NAME is a cluster, or the file that it was made from.
 

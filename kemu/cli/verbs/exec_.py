@@ -6,7 +6,7 @@ import click
 
 from kemu.api import Cluster
 from kemu.base.errors import UsageError
-from kemu.cli import complete, settings
+from kemu.cli import complete, options
 from kemu.cli.enter import OWN_FAILURE, become
 from kemu.cli.settings import SETTINGS
 
@@ -15,9 +15,9 @@ from kemu.cli.settings import SETTINGS
 @click.option("-i", "--stdin", is_flag=True, help="Accepted for kubectl's sake: standard input is always passed on.")
 @click.option("-t", "--tty", is_flag=True, help="Accepted for kubectl's sake: a terminal stays one.")
 @click.option("-c", "--container", help="A container of the pod (not yet).")
-@settings.namespace
-@settings.cluster
-@settings.common
+@options.namespace
+@options.cluster
+@options.common
 @click.argument("endpoint", shell_complete=complete.endpoints)
 @click.argument("words", nargs=-1, required=True, metavar="-- COMMAND…", type=click.UNPROCESSED)
 def command(endpoint: str, words: tuple[str, ...], stdin: bool, tty: bool, container: str | None) -> int:

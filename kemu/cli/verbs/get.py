@@ -8,7 +8,7 @@ import click
 
 from kemu.api import Cluster
 from kemu.api.listing import Listing, list_kind
-from kemu.cli import complete, settings
+from kemu.cli import complete, options
 from kemu.cli.output import print_json, print_table
 from kemu.cli.settings import SETTINGS
 
@@ -28,10 +28,10 @@ def _offer(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> l
 @click.command()
 @click.argument("kind", shell_complete=_offer)
 @click.argument("name", required=False, shell_complete=complete.endpoints)
-@settings.namespace
-@settings.cluster
-@settings.output("table", "json", "name")
-@settings.common
+@options.namespace
+@options.cluster
+@options.output("table", "json", "name")
+@options.common
 def command(kind: str, name: str | None) -> None:
     """Show tables of pods, nodes, hosts, namespaces or segments, or of all. With NAME, of that one.
 

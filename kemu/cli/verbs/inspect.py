@@ -8,17 +8,17 @@ import click
 
 from kemu.api import Cluster
 from kemu.api.inspecting import View, inspect_all, inspect_endpoint
-from kemu.cli import complete, settings
+from kemu.cli import complete, options
 from kemu.cli.output import print_json, print_table
 from kemu.cli.settings import SETTINGS
 
 
 @click.command()
 @click.argument("endpoint", required=False, shell_complete=complete.endpoints)
-@settings.namespace
-@settings.cluster
-@settings.output("table", "json")
-@settings.common
+@options.namespace
+@options.cluster
+@options.output("table", "json")
+@options.common
 def command(endpoint: str | None) -> None:
     """Show everything that is in the namespace of a pod, node or host, or of fabric or router.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from kemu.api import Cluster
-from kemu.cli import settings
+from kemu.cli import options
 from kemu.cli.output import print_json, print_table
 from kemu.cli.settings import SETTINGS
 
@@ -13,8 +13,8 @@ _HEADINGS = ("NAME", "STATE", "BACKEND", "NODES", "PODS", "HOSTS", "FILE")
 
 
 @click.command()
-@settings.output("table", "json", "name")
-@settings.common
+@options.output("table", "json", "name")
+@options.common
 def command() -> None:
     """List the clusters of this machine."""
     found = [cluster.facts() for cluster in Cluster.all()]

@@ -7,7 +7,7 @@ import click
 from kemu.api import Cluster
 from kemu.api.perf import Direction, PerfReport, Protocol, Request
 from kemu.base.units import read_rate
-from kemu.cli import complete, settings
+from kemu.cli import complete, options
 from kemu.cli.output import print_json
 from kemu.cli.perf_table import print_runs
 from kemu.cli.progress import reporting
@@ -26,10 +26,10 @@ from kemu.cli.settings import SETTINGS
 @click.option(
     "--rounds", default=1, show_default=True, type=click.IntRange(1), help="Measure so many times; the medians are shown too."
 )
-@settings.namespace
-@settings.cluster
-@settings.output("table", "json")
-@settings.common
+@options.namespace
+@options.cluster
+@options.output("table", "json")
+@options.common
 def command(  # noqa: PLR0913, PLR0917 (one for each option)
     source: str, target: str, udp: bool, streams: int, seconds: int, reverse: bool, both: bool, rate: str | None, rounds: int
 ) -> None:

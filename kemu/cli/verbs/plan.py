@@ -8,23 +8,23 @@ import click
 
 from kemu.api import Cluster, Topology
 from kemu.api.planning import PlanView, differences, view, with_backend
-from kemu.cli import complete, settings
+from kemu.cli import complete, options
 from kemu.cli.output import print_json, print_table
 from kemu.cli.progress import reporting
 from kemu.cli.settings import SETTINGS
 
 
 @click.command()
-@settings.file
-@settings.backend
-@settings.sets
-@settings.force
+@options.file
+@options.backend
+@options.sets
+@options.force
 @click.option("--for", "endpoint", metavar="ENDPOINT", help="Only what serves this pod, node or host.")
 @click.option("--against", metavar="BACKEND", shell_complete=complete.backends, help="What another backend would make instead.")
 @click.option("--diff", "changes", is_flag=True, help="What up would change in the running cluster (needs root).")
-@settings.namespace
-@settings.output("tree", "ip", "json", "count")
-@settings.common
+@options.namespace
+@options.output("tree", "ip", "json", "count")
+@options.common
 def command(
     file: str | None,
     backend: str | None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from kemu.api import Cluster
-from kemu.cli import complete, settings
+from kemu.cli import complete, options
 from kemu.cli.matrix import show_matrix
 from kemu.cli.output import print_json
 from kemu.cli.progress import reporting
@@ -34,10 +34,10 @@ _MORE = {"nodes": "node", "hosts": "host"}
 )
 @click.option("--all", "every", is_flag=True, help="Try all pairs, however many.")
 @click.option("--sample", type=click.IntRange(1), metavar="N", help="Try N pairs, chosen by chance.")
-@settings.namespace
-@settings.cluster
-@settings.output("table", "json")
-@settings.common
+@options.namespace
+@options.cluster
+@options.output("table", "json")
+@options.common
 def command(
     senders: str | None, receivers: str | None, more: str, protocol: str, port: int | None, every: bool, sample: int | None
 ) -> int:

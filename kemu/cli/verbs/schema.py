@@ -5,12 +5,12 @@ from __future__ import annotations
 import click
 
 from kemu.api.topology import schema
-from kemu.cli import settings
+from kemu.cli import options
 from kemu.cli.output import print_json
 
 
 @click.command()
-@settings.common
+@options.common
 def command() -> None:
     """Print the JSON Schema of topology files, for editors.
 

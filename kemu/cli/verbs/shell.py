@@ -9,15 +9,15 @@ import click
 
 from kemu.api import Cluster
 from kemu.api.endpoint import Endpoint
-from kemu.cli import complete, settings
+from kemu.cli import complete, options
 from kemu.cli.enter import OWN_FAILURE, become
 from kemu.cli.settings import SETTINGS
 
 
 @click.command()
-@settings.namespace
-@settings.cluster
-@settings.common
+@options.namespace
+@options.cluster
+@options.common
 @click.argument("endpoint", shell_complete=complete.endpoints)
 def command(endpoint: str) -> int:
     """Open a shell in a pod, node or host. Its prompt says where it is; the file system is the machine's own."""

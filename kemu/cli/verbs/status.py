@@ -6,7 +6,7 @@ import click
 
 from kemu.api import Cluster
 from kemu.api.status import Status
-from kemu.cli import settings
+from kemu.cli import options
 from kemu.cli.output import count, print_json
 from kemu.cli.progress import reporting
 from kemu.cli.settings import SETTINGS
@@ -15,9 +15,9 @@ MANY = 40  # differences: more than a screen
 
 
 @click.command()
-@settings.cluster
-@settings.output("table", "json")
-@settings.common
+@options.cluster
+@options.output("table", "json")
+@options.common
 def command() -> int:
     """Say whether the cluster is as its file wants it, and name everything that is missing, changed or too much.
 

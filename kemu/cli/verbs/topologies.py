@@ -6,15 +6,15 @@ import click
 
 from kemu.api.topology import examples
 from kemu.base.errors import UsageError
-from kemu.cli import complete, settings
+from kemu.cli import complete, options
 from kemu.cli.output import print_json, print_table
 from kemu.cli.settings import SETTINGS
 
 
 @click.command()
 @click.argument("name", required=False, shell_complete=complete.files)
-@settings.output("table", "json")
-@settings.common
+@options.output("table", "json")
+@options.common
 def command(name: str | None) -> None:
     """Show the examples, or print one: kemu topologies two-racks > mine.kemu.yaml."""
     found = {example.name: example for example in examples()}

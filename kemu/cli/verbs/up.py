@@ -11,7 +11,7 @@ from kemu.api import Cluster, Topology
 from kemu.api.admission import show_moves
 from kemu.api.status import Renumbered
 from kemu.base.errors import UsageError
-from kemu.cli import complete, settings
+from kemu.cli import complete, options
 from kemu.cli.output import count, print_json, show_table
 from kemu.cli.progress import reporting
 from kemu.cli.settings import SETTINGS
@@ -21,14 +21,14 @@ FEW = 30  # pods: as many as a screen shows
 
 @click.command()
 @click.argument("files", nargs=-1, shell_complete=complete.files, metavar="[FILE]")
-@settings.backend
-@settings.sets
-@settings.force
+@options.backend
+@options.sets
+@options.force
 @click.option("--replace", is_flag=True, help="Take over a running cluster of this name that was made from another file.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before endpoints get other addresses.")
 @click.option("--verify", is_flag=True, help="Read a new cluster back, instead of trusting the kernel's answers.")
-@settings.output("table", "json")
-@settings.common
+@options.output("table", "json")
+@options.common
 def command(
     files: tuple[str, ...], backend: str | None, sets: tuple[str, ...], force: bool, replace: bool, yes: bool, verify: bool
 ) -> None:

@@ -7,18 +7,18 @@ import click
 from kemu.api import Topology
 from kemu.base.errors import SpecError
 from kemu.base.render import show_problems
-from kemu.cli import complete, settings
+from kemu.cli import complete, options
 from kemu.cli.output import count, print_json
 from kemu.cli.settings import SETTINGS
 
 
 @click.command()
 @click.argument("files", nargs=-1, shell_complete=complete.files, metavar="[FILE]…")
-@settings.backend
-@settings.sets
-@settings.force
-@settings.output("table", "json")
-@settings.common
+@options.backend
+@options.sets
+@options.force
+@options.output("table", "json")
+@options.common
 def command(files: tuple[str, ...], backend: str | None, sets: tuple[str, ...], force: bool) -> int:
     """Check topology files, and whether their backend can do what they ask. Needs no rights."""
     results = [_check(file, backend, sets, force=force) for file in files or (None,)]

@@ -40,7 +40,7 @@ class Topology:
             return cls._read(Source(name="<stdin>", text=_decode("<stdin>", sys.stdin.buffer.read())), backend, sets)
         path = find_file(file)
         name = str(file) if file is not None and path == Path(file) else path.name
-        return cls._read(Source(name=name, text=_decode(name, _read_bytes(path)), path=path.absolute()), backend, sets)
+        return cls._read(Source(name=name, text=_decode(name, _read_bytes(path)), path=path.resolve()), backend, sets)
 
     @classmethod
     def parse(cls, text: str, *, file: str = "", backend: str | None = None, sets: Sequence[str] = ()) -> Topology:

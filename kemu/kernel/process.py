@@ -175,5 +175,7 @@ def need_root() -> None:
 
 def _own_command() -> str:
     """Return how to call this program under sudo, which resets PATH."""
+    if Path(sys.argv[0]).name == "__main__.py":
+        return shlex.join([sys.executable, "-m", "kemu", *sys.argv[1:]])
     program = shutil.which(sys.argv[0]) or sys.argv[0]
     return shlex.join([str(Path(program).absolute()), *sys.argv[1:]])

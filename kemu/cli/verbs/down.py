@@ -40,7 +40,7 @@ def _named(name: str) -> Cluster:
     """Return the cluster of a name, there or not, or the one that was made from a file."""
     if "/" not in name and not name.endswith((".yaml", ".yml")):
         return Cluster(name)
-    path = str(Path(name).absolute())
+    path = str(Path(name).resolve())
     for cluster in Cluster.all():
         if cluster.find_file() == path:
             return cluster

@@ -238,3 +238,19 @@ def test_compare_cleans_up_when_it_is_stopped(kemu: Kemu, number: signal.Signals
     assert process.returncode == 128 + number
     assert not _namespaces(f"{kemu.name}-vs-host-gw")
     assert not _namespaces(f"{kemu.name}-vs-vxlan")
+
+
+def test_the_shell_completes_endpoints_clusters_and_examples(kemu: Kemu) -> None:
+    kemu.up()
+    assert {"a", "shop/d", "n1", "client"} <= _completions("kemu exec -C", kemu.name, "")
+    assert "pod/default/a" in _completions("kemu exec -C", kemu.name, "pod/")
+    assert kemu.name in _completions("kemu status -C", "")
+    assert "two-nodes" in _completions("kemu up", "")
+
+
+def _completions(*words: str) -> set[str]:
+    line = " ".join(words)
+    count = len(line.split(" ")) - 1
+    environment = {**os.environ, "_KEMU_COMPLETE": "bash_complete", "COMP_WORDS": line, "COMP_CWORD": str(count)}
+    done = subprocess.run([Path(sys.executable).parent / "kemu"], env=environment, capture_output=True, text=True, check=True)
+    return {row.partition(",")[2] for row in done.stdout.splitlines()}

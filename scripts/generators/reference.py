@@ -1,14 +1,19 @@
 """The reference pages that the source already knows: verbs from the command line itself, fields from the reader's tables.
 
-`verbs()`, `fields()`, `topologies()` and `backends()` each return a part of a page as Markdown; scripts/generate puts them between
-markers. To document a new verb: a row in EXAMPLES; and one in ONES, if it exits with 1 to say no.
+`verbs()`, `fields()`, `topologies()`, `backends()` and `decisions()` each return a part of a page as Markdown; scripts/generate puts
+them between markers. To document a new verb: a row in EXAMPLES; and one in ONES, if it exits with 1 to say no.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from kemu.spec.schema import Row
 
 #: For every verb the command lines to show, and what each is for. Without `sudo`, which the page explains once.
 EXAMPLES: dict[str, Sequence[tuple[str, str]]] = {
@@ -83,12 +88,22 @@ EXAMPLES: dict[str, Sequence[tuple[str, str]]] = {
 #: What exit code 1 means, for the verbs that say no with it.
 ONES: dict[str, str] = {
     "compare": "no backend works",
-    "plan": "with `--diff`: `up` would change something",
+    "plan": "`up` would change something (with `--diff`)",
     "reach": "a pair is lost",
     "status": "the cluster is not as it should be",
 }
+#: Values that a key accepts one day; kemu refuses them today and says so. By (place, key).
+LATER_VALUES: dict[tuple[str, str], Sequence[str]] = {
+    ("", "internet"): ("true",),
+    ("fabric", "allowForeignAddresses"): ("false",),
+    ("fabric", "podRoutes"): ("static", "bgp"),
+    ("pods[]", "hostNetwork"): ("true",),
+    ("pods[]", "serve"): ("true",),
+}
 #: Verbs that hand back the exit code of a command inside.
 PASSING = ("exec", "shell")
+
+DESIGN = Path(__file__).resolve().parents[2] / "docs" / "design"
 
 _ALIASES = "`deploy` is `up`, `destroy` is `down`, `pingall` is `reach`."
 _COMMON = ("debug", "verbose", "quiet")
@@ -154,16 +169,15 @@ def _verb(name: str, verb: click.Command) -> Iterator[str]:
 
 
 def _paragraphs(text: str) -> Iterator[str]:
-    """Yield a help text; what looks like a placeholder in angle brackets or a star would otherwise be Markdown."""
+    """Yield a help text as Markdown: its lines, and what is angled or starred as it is written."""
     for line in text.strip().splitlines():
-        yield line.strip().replace("*", "\\*").replace("<", "&lt;").replace("# yaml", "`# yaml`").replace("`# yaml`-", "# yaml-")
+        yield line.strip().replace("*", "\\*").replace("<", "&lt;").replace("#", "\\#")
 
 
 def _exits(name: str) -> str:
     if name in PASSING:
         return "that of the command inside; kemu's own failure is 125, not executable 126, not found 127."
-    no = f"1 if {ONES[name]}; " if name in ONES and not ONES[name].startswith("with") else ""
-    no = no or (f"1 {ONES[name]}; " if name in ONES else "")
+    no = f"1 if {ONES[name]}; " if name in ONES else ""
     return f"0; {no}2 to 5 and 70 [as everywhere](exit-codes.md)."
 
 
@@ -196,7 +210,7 @@ def _variable(option: click.Option, context: click.Context) -> str:
 
 
 def _help(option: click.Option) -> str:
-    return (option.help or "").partition(" [default: ")[0].strip()
+    return _sentence((option.help or "").partition("[default: ")[0].strip().removesuffix("."))
 
 
 def fields() -> str:
@@ -207,11 +221,17 @@ def fields() -> str:
     parts: list[str] = []
     for where, rows in field_reference(options_classes()):
         cells = [
-            (f"`{row.key}`", "**not yet**" if row.later else _code(row.accepts), row.default, _sentence(row.help)) for row in rows
+            (f"`{row.key}`", "**not yet**" if row.later else _accepts(where, row), row.default, _sentence(row.help))
+            for row in rows
         ]
         title = f"`{where}`" if where else "At the top"
         parts += [f"## {title}", "", *_table(("key", "accepts", "default", "what it is"), cells), ""]
     return "\n".join(parts).rstrip()
+
+
+def _accepts(where: str, row: Row) -> str:
+    later = LATER_VALUES.get((where, row.key))
+    return _code(row.accepts) + (f" ({', '.join(later)}: **not yet**)" if later else "")
 
 
 def _code(text: str) -> str:
@@ -240,6 +260,12 @@ def backends() -> str:
         (f"`{one.name}`", one.family, one.addresses, one.overhead, one.policy, one.control_plane, one.fidelity) for one in facts
     ]
     return "\n".join(_table(headings, rows))
+
+
+def decisions() -> str:
+    """Return a link to every page of docs/design, by its title."""
+    pages = sorted(DESIGN.glob("*.md"))
+    return "\n".join(f"- [{page.read_text().partition(chr(10))[0].removeprefix('# ')}](design/{page.name})" for page in pages)
 
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

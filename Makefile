@@ -23,4 +23,4 @@ kernel:      ## the tests that make network namespaces (root)
 	scripts/test --kernel
 
 generate:    ## write the generated parts of the documentation
-	scripts/generate
+	.venv/bin/python scripts/generate

@@ -44,17 +44,18 @@ def mtu(topology: Topology, options: Options, node: Node) -> int:
 
 
 def problems(topology: Topology, options: Options) -> Iterator[Problem]:
-    """Yield the first pair of nodes of each two segments: their kernels would refuse the route, and flanneld would only log it."""
-    pairs: dict[tuple[str, str], tuple[Node, Node]] = {}
+    """Yield a pair of nodes for each two segments: their kernels would refuse the route, and flanneld would only log it."""
+    pairs: dict[tuple[str, str], list[tuple[Node, Node]]] = {}
     for one, other in combinations(topology.nodes, 2):
-        pairs.setdefault((one.segment, other.segment), (one, other))
-    yield from (_apart(*nodes) for (here, there), nodes in pairs.items() if here != there)
+        pairs.setdefault((one.segment, other.segment), []).append((one, other))
+    yield from (_apart(*nodes[0], len(nodes) - 1) for (here, there), nodes in pairs.items() if here != there)
 
 
-def _apart(one: Node, other: Node) -> Problem:
+def _apart(one: Node, other: Node, more: int) -> Problem:
+    others = f" (and so for {more} more pairs of these segments)" if more else ""
     return Problem(
         message=f"host-gw cannot join {one.name} (segment {one.segment}) and {other.name} (segment {other.segment}): a gateway must be "
-        f"on a link of the node's own, and {other.addresses[0]} is behind a router",
+        f"on a link of the node's own, and {other.addresses[0]} is behind a router{others}",
         mark=other.mark,
         hint="use vxlan, or one segment; --force brings up the rest, without these routes, as flanneld would",
         forcible=True,

@@ -37,6 +37,8 @@ class Admission:
         if before.backend != self.wanted.backend:
             self.reporter.warn(f"{self.wanted.backend} instead of {before.backend}: the cluster goes down and comes up anew")
             return False
+        if known.sets and not self.wanted.record.sets:
+            self.reporter.warn(f"what it was brought up with no longer holds: {' '.join(f'--set {one}' for one in known.sets)}")
         self._check_numbers(before)
         return True
 
@@ -46,7 +48,7 @@ class Admission:
         files = [file or "standard input" for file in (known.file, self.wanted.record.file)]
         raise StateError(
             f"the cluster {known.cluster} was made from {files[0]}, and this is {files[1]}",
-            hint="--replace makes it follow this file; or give this file another name:",
+            hint="--replace makes it follow this file; a line such as name: lab in this one makes another cluster",
         )
 
     def _find_before(self, known: Record, state: StateDirectory) -> Topology | None:

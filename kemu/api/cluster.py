@@ -19,7 +19,7 @@ from kemu.base.reporter import SILENT, Reporter
 from kemu.cluster import lifecycle
 from kemu.cluster.lifecycle import UpResult
 from kemu.cluster.state import Record, StateDirectory
-from kemu.kernel import limits
+from kemu.kernel import limits, process
 from kemu.perf.model import Request, Side
 from kemu.plan.build import Plan
 from kemu.reach.model import Matrix
@@ -222,6 +222,7 @@ class Cluster:
 
         More than 20,000 pairs are a UsageError unless `every` is given, or `sample` says how many of them to try.
         """
+        process.need_root()
         from kemu.reach.run import measure  # noqa: PLC0415 (sockets and ctypes, which only this needs)
 
         ends = [self.endpoints(text, namespace=namespace, kinds=kinds) for text in (senders, receivers)]
@@ -233,9 +234,12 @@ class Cluster:
         self, source: str, target: str, request: Request, *, namespace: str = "default", reporter: Reporter = SILENT
     ) -> PerfReport:
         """Return what iperf3 measures between two endpoints."""
+        process.need_root()
         from kemu.perf.run import measure  # noqa: PLC0415 (starts processes, which only this needs)
 
         ends = [self.endpoint(text, namespace=namespace) for text in (source, target)]
+        if ends[0].full == ends[1].full:
+            raise UsageError(f"{ends[0].full} to itself is loopback, not the network", hint="name two endpoints")
         sides = [Side(endpoint=end.full, netns=str(end.netns), address=end.address, node=end.spec.node) for end in ends]
         runs = measure(sides[0], sides[1], request, backend=self.topology.backend, reporter=reporter)
         return PerfReport(cluster=self.name, runs=tuple(runs))

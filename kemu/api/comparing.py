@@ -41,7 +41,7 @@ def compare(
 
     chosen = _ends(topology.model, ends)
     candidates = [_candidate(topology, backend) for backend in dict.fromkeys(backends)]
-    return run.compare(candidates, chosen, request, rounds=rounds, reporter=reporter)
+    return run.compare(topology.name, candidates, ends=chosen, request=request, rounds=rounds, reporter=reporter)
 
 
 def _candidate(topology: Topology, backend: str) -> Candidate:

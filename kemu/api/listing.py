@@ -20,11 +20,6 @@ class Listing:
     keys: tuple[str, ...]
     rows: Rows
 
-    @property
-    def name_column(self) -> int:
-        """The place of the name in a row."""
-        return self.keys.index("name")
-
 
 def list_kind(topology: Topology, kind: str, *, namespace: str | None = None, name: str | None = None) -> Listing:
     """Return the things of a kind, of one namespace or all, or the one called `name`. NotFoundError if there is none of that name."""

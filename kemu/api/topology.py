@@ -82,7 +82,7 @@ class Example:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the example as JSON."""
-        return {"name": self.name, "path": str(self.path), "lesson": " ".join(self.lesson)}
+        return {"name": self.name, "path": str(self.path), "lesson": list(self.lesson)}
 
 
 def examples() -> list[Example]:

@@ -35,7 +35,13 @@ class KemuError(Exception):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the error as the JSON object that `-o json` prints."""
-        return {"error": type(self).__name__, "message": self.message, "hint": self.hint, "exit_code": self.exit_code}
+        return {
+            "schema": "kemu.error/1",
+            "error": type(self).__name__,
+            "message": self.message,
+            "hint": self.hint,
+            "exit_code": self.exit_code,
+        }
 
 
 class UsageError(KemuError):

@@ -51,6 +51,7 @@ class Verbs(click.Group):
         if name not in self.list_commands(ctx):
             return None
         found: click.Command = importlib.import_module(f"kemu.cli.verbs.{_module(name)}").command
+        _name_variables(name, found)
         return found
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
@@ -70,6 +71,14 @@ class Verbs(click.Group):
                 formatter.write_dl([(name, _summary(name)) for name in names])
 
 
+def _name_variables(verb: str, command: click.Command) -> None:
+    """Give every option that has none a variable called like verb and option: KEMU_UP_YES for `up --yes`."""
+    for option in command.params:
+        if isinstance(option, click.Option) and option.envvar is None:
+            long = max(option.opts, key=len)
+            option.envvar = f"KEMU_{verb}_{long.strip('-')}".upper().replace("-", "_")
+
+
 def _module(verb: str) -> str:
     """Return the name of a verb's module; Python keeps `exec` for itself."""
     return "exec_" if verb == "exec" else verb
@@ -83,7 +92,7 @@ def _summary(verb: str) -> str:
 
 @click.group(
     cls=Verbs,
-    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "KEMU", "max_content_width": 110},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog="Aliases: deploy (up), destroy (down), pingall (reach). Start with: sudo kemu up two-nodes",
 )
 @click.version_option(kemu.__version__, prog_name="kemu")

@@ -19,8 +19,8 @@ def _set(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
         SETTINGS.namespace_given |= parameter.name == "namespace"
 
 
-def _option(*names: str, envvar: str, help: str, **settings: Any) -> Callable[[Function], Function]:
-    return click.option(*names, envvar=envvar, help=help, expose_value=False, callback=_set, is_eager=True, **settings)
+def _option(*names: str, help: str, **settings: Any) -> Callable[[Function], Function]:
+    return click.option(*names, help=help, expose_value=False, callback=_set, is_eager=True, **settings)
 
 
 def common(function: Function) -> Function:
@@ -42,7 +42,13 @@ cluster = _option(
     help="The cluster; else the one made here, or the only one.",
 )
 namespace = _option("-n", "--namespace", envvar="KEMU_NAMESPACE", help="The Kubernetes namespace of pods named without one.")
-backend = click.option("--backend", shell_complete=complete.backends, metavar="NAME", help="This backend instead of the file's.")
+backend = click.option(
+    "--backend",
+    envvar="KEMU_BACKEND",
+    shell_complete=complete.backends,
+    metavar="NAME",
+    help="This backend instead of the file's.",
+)
 sets = click.option(
     "--set", "sets", multiple=True, metavar="PATH=VALUE", help="Change a value of the file: nodes.n1.address=172.18.0.9."
 )
@@ -51,9 +57,7 @@ force = click.option("--force", is_flag=True, help="Bring up what the backend ca
 
 def output(*choices: str) -> Callable[[Function], Function]:
     """Give a command `-o`, with these choices; the first is the default."""
-    return _option(
-        "-o", "--output", type=click.Choice(choices), envvar="KEMU_OUTPUT", help=f"How to print [default: {choices[0]}]."
-    )
+    return _option("-o", "--output", type=click.Choice(choices), help=f"How to print [default: {choices[0]}].")
 
 
 file = click.argument("file", required=False, shell_complete=complete.files)

@@ -60,7 +60,7 @@ class Verdict:
 class Comparison:
     """What came out: a verdict for each backend in the order asked for, and the runs of those that could be measured."""
 
-    topology: str
+    cluster: str
     ends: tuple[str, str]
     rounds: int
     verdicts: tuple[Verdict, ...]
@@ -76,7 +76,7 @@ class Comparison:
         """Return the comparison as `kemu.compare/1`."""
         return {
             "schema": SCHEMA,
-            "topology": self.topology,
+            "cluster": self.cluster,
             "from": self.ends[0],
             "to": self.ends[1],
             "rounds": self.rounds,

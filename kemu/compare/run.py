@@ -26,9 +26,15 @@ MOST_PODS = 50  # whose pairs are all tried before measuring
 
 
 def compare(
-    candidates: Sequence[Candidate], ends: tuple[str, str], request: Request, *, rounds: int, reporter: Reporter = SILENT
+    name: str,
+    candidates: Sequence[Candidate],
+    *,
+    ends: tuple[str, str],
+    request: Request,
+    rounds: int,
+    reporter: Reporter = SILENT,
 ) -> Comparison:
-    """Return the verdicts and measurements of every candidate. `ends` are endpoints in full, sender first.
+    """Return the verdicts and measurements of every candidate of the cluster called `name`. `ends` are endpoints in full, sender first.
 
     Raises StateError if a cluster of one of the names is there: a comparison never touches what it did not make.
     """
@@ -38,7 +44,7 @@ def compare(
         able = [candidate for candidate, verdict in zip(candidates, verdicts, strict=True) if verdict.works]
         runs = [run for _ in range(rounds) for candidate in able for run in _measure(candidate, ends, request, reporter)]
     return Comparison(
-        topology=candidates[0].topology.source.name if candidates[0].topology.source else "",
+        cluster=name,
         ends=ends,
         rounds=rounds,
         verdicts=tuple(verdicts),

@@ -29,8 +29,14 @@ def inside(path: Path | str) -> Iterator[None]:
     try:
         _enter(path)
         yield
+    except PermissionError:
+        if _is_in(home):  # who may not enter need not come back, and may not do that either
+            os.close(home)
+            home = -1
+        raise
     finally:  # also when interrupted between entering and the block; coming home twice is harmless
-        _return(home)
+        if home >= 0:
+            _return(home)
 
 
 def _enter(path: Path | str) -> None:
@@ -39,6 +45,11 @@ def _enter(path: Path | str) -> None:
         set_namespace(there)
     finally:
         os.close(there)
+
+
+def _is_in(descriptor: int) -> bool:
+    """Say whether the thread is in the network namespace behind an open descriptor."""
+    return os.path.samestat(os.stat("/proc/thread-self/ns/net"), os.fstat(descriptor))
 
 
 def _return(home: int) -> None:

@@ -170,7 +170,7 @@ def is_root() -> bool:
 def need_root() -> None:
     """Raise MachineError, with the command to type, unless this process may make namespaces."""
     if not is_root():
-        raise MachineError("this needs root: it makes network namespaces", hint=f"sudo {_own_command()}")
+        raise MachineError("this needs root: it works in network namespaces", hint=f"sudo {_own_command()}")
 
 
 def _own_command() -> str:

@@ -14,7 +14,7 @@ from kemu.base.errors import MachineError, UsageError
 from kemu.plan.backend import Backend
 from kemu.spec.model import Topology
 from kemu.spec.read import read_topology as _read_topology
-from kemu.spec.source import Source
+from kemu.spec.source import Source, find_close
 
 GROUP = "kemu.backends"
 
@@ -51,7 +51,7 @@ def find_backend(name: str) -> Backend:
     try:
         return backends()[name]
     except KeyError:
-        raise UsageError(f'there is no backend called "{name}"', hint=f"there are {', '.join(backends())}") from None
+        raise UsageError(f'there is no backend called "{name}"', hint=find_close(name, backends(), "backends")) from None
 
 
 def options_classes() -> dict[str, type[Any]]:

@@ -305,11 +305,11 @@ class Except:
         value = self.kind.read(node, log, about)
         if value is BAD or value in self.works:
             return value
-        log.wrong(node, f"{about}: {node.value}: not yet: this version of kemu cannot do it", "remove the key")
+        log.wrong(node, f"{about}: {node.value}: not yet: this version of kemu cannot do it", "leave it out")
         return BAD
 
     def schema(self) -> dict[str, Any]:
-        return self.kind.schema()
+        return {"enum": sorted(self.works)}
 
     @property
     def word(self) -> str:

@@ -132,7 +132,7 @@ def context_of(name: str, verb: click.Command) -> click.Context:
     """Return the context in which click runs a verb; the names of its variables come from there."""
     from kemu.cli.main import command as group  # noqa: PLC0415 (the same)
 
-    parent = click.Context(group, info_name="kemu", auto_envvar_prefix="KEMU", max_content_width=110)
+    parent = click.Context(group, info_name="kemu", max_content_width=110)
     return click.Context(verb, info_name=name, parent=parent)
 
 
@@ -162,7 +162,7 @@ def _verb(name: str, verb: click.Command) -> Iterator[str]:
     yield ""
     options = options_of(verb)
     if options:
-        rows = [(_names(one), _default(one), f"`{_variable(one, context)}`", _help(one)) for one in options]
+        rows = [(_names(one), _default(one), f"`{_variable(one)}`", _help(one)) for one in options]
         yield from _table(("option", "default", "variable", "what it does"), rows)
         yield ""
     yield f"Exit codes: {_exits(name)}"
@@ -201,12 +201,10 @@ def _default(option: click.Option) -> str:
     return rest.partition("]")[0] if found else ""
 
 
-def _variable(option: click.Option, context: click.Context) -> str:
+def _variable(option: click.Option) -> str:
     """Return the name of the variable from which click takes the option."""
-    given = option.envvar
-    if given:
-        return given if isinstance(given, str) else given[0]
-    return f"{context.auto_envvar_prefix}_{(option.name or '').upper()}"
+    assert isinstance(option.envvar, str)  # kemu.cli.main gives every option one
+    return option.envvar
 
 
 def _help(option: click.Option) -> str:

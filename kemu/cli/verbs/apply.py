@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from kemu.api import Topology
-from kemu.base.errors import UsageError
+from kemu.base.errors import SpecError, UsageError
 from kemu.cli import options
 
 
@@ -15,5 +15,10 @@ from kemu.cli import options
 @options.common
 def command(file: str) -> None:
     """Apply Kubernetes objects to the running cluster (not yet)."""
-    Topology.load(file)
+    try:
+        Topology.load(file)
+    except SpecError as error:
+        raise UsageError(
+            f"{file} is no topology, and applying Kubernetes objects is not possible yet", hint="kemu up FILE"
+        ) from error
     raise UsageError(f"{file} is a topology", hint=f"kemu up {file}")

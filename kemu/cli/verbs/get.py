@@ -50,7 +50,8 @@ def command(kind: str, name: str | None) -> None:
 
 
 def _names(listing: Listing) -> list[str]:
-    return [f"{listing.kind.removesuffix('s')}/{row[listing.name_column]}" for row in listing.rows]
+    places = [listing.keys.index(key) for key in ("namespace", "name") if key in listing.keys]
+    return ["/".join([listing.kind.removesuffix("s"), *(row[place] for place in places)]) for row in listing.rows]
 
 
 def _namespace() -> str | None:

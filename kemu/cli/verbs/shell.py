@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 
 import click
 
@@ -27,7 +28,8 @@ def command(endpoint: str) -> int:
 
 
 def _shell() -> list[str]:
-    return ["bash", "-i"] if shutil.which("bash") else ["sh", "-i"]
+    interactive = ["-i"] if sys.stdin.isatty() else []
+    return [shutil.which("bash") or "sh", *interactive]
 
 
 def _prompt(place: Endpoint) -> dict[str, str]:

@@ -46,6 +46,20 @@ class Kemu:
         command = [sys.executable, "-m", "kemu", *map(str, words)]
         return subprocess.run(command, capture_output=True, text=True, check=False, **settings)
 
+    def on_terminal(self, *words: str, typed: str) -> tuple[int, str]:
+        """Run kemu on a terminal, type, and return its exit code and what the screen showed."""
+        master, slave = os.openpty()
+        environment = {**os.environ, "KEMU_CLUSTER": self.name, "NO_COLOR": "1", "TERM": "dumb"}
+        command = [sys.executable, "-m", "kemu", *words]
+        with subprocess.Popen(
+            command, env=environment, stdin=slave, stdout=slave, stderr=slave, start_new_session=True
+        ) as process:
+            os.close(slave)
+            os.write(master, typed.encode())
+            screen = b"".join(iter(lambda: _read(master), b""))
+        os.close(master)
+        return process.returncode, screen.decode()
+
     def ok(self, *words: str | Path) -> str:
         """Run kemu, which must succeed, and return its output."""
         done = self.call(*words)
@@ -61,3 +75,10 @@ class Kemu:
     def up(self, text: str = TWO_NODES, *words: str) -> str:
         """Bring a topology up."""
         return self.ok("up", self.write(text), *words)
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 4096)
+    except OSError:  # nobody has the other end open any more
+        return b""

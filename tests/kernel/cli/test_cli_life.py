@@ -121,10 +121,16 @@ def test_exec_hands_back_exit_codes_and_surroundings(kemu: Kemu) -> None:
 
 def test_the_prompt_of_a_shell_tells_where_it_is(kemu: Kemu) -> None:
     kemu.up()
-    done = kemu.call("shell", "c", stdin=None, input="echo in-$(hostname)\nexit 3\n")
-    assert done.returncode == 3
-    assert "in-c" in done.stdout
-    assert f"[{kemu.name}] pod/default/c on n2 10.244.1.2" in done.stderr
+    code, screen = kemu.on_terminal("shell", "c", typed="echo in-$(hostname)\nexit 3\n")
+    assert code == 3
+    assert "in-c" in screen
+    assert f"[{kemu.name}] pod/default/c on n2 10.244.1.2" in screen
+
+
+def test_a_shell_reads_commands_from_a_pipe(kemu: Kemu) -> None:
+    kemu.up()
+    done = kemu.call("shell", "c", stdin=None, input="hostname\nexit 3\n")
+    assert (done.returncode, done.stdout, done.stderr) == (3, "c\n", "")
 
 
 def test_reach_says_yes_or_no(kemu: Kemu) -> None:

@@ -17,7 +17,7 @@ def examples() -> dict[str, list[Any]]:
     found: dict[str, list[Any]] = {}
     for block in find_blocks(PAGE, "json"):
         data = json.loads(block)
-        found.setdefault(data.get("schema") or data["error"], []).append(data)
+        found.setdefault(data.get("error") or data["schema"], []).append(data)
     return found
 
 

@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.child import ROOT, Failed, run
 from benchmarks.settle import wait_until_settled
+from kemu.kernel import netns
 
-ROOT = Path(__file__).parents[1]
 KEMU = [sys.executable, "-m", "kemu"]
 CLUSTER = f"kb{os.getpid()}"
+MININET = "apt-get install --no-install-recommends mininet bridge-utils"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """What is brought up. `check`: read it back, outside of what is timed, and fail unless it is the plan."""
+
+    file: Path
+    pods: int
+    check: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +47,7 @@ class Contestant:
 
     name: str
     what: str
-    measure: Callable[[Path, int], Sample]
+    measure: Callable[[Case], Sample]
     why_not: str = ""
     most: int = 10_000
 
@@ -45,12 +55,12 @@ class Contestant:
 def contestants() -> list[Contestant]:
     """Return all of them, kemu first."""
     return [
-        Contestant(name="kemu", what="kemu up, a whole process with the start of Python", measure=_kemu),
+        Contestant(name="kemu", what="kemu up and kemu down, whole processes with the start of Python", measure=_kemu),
         Contestant(
             name="floor", what="the same kernel objects by messages packed before, timed inside its process", measure=_floor
         ),
         Contestant(
-            name="ip -batch", what="one ip, bridge, sysctl, nft process a namespace, files written before", measure=_shell
+            name="ip", what="a few ip -batch, bridge -batch, sysctl -p, nft -f a namespace, written before", measure=_shell
         ),
         Contestant(name="script", what="kemu plan -o ip, run by bash: a process a command", measure=_script, most=100),
         Contestant(
@@ -64,65 +74,57 @@ def contestants() -> list[Contestant]:
 
 def clean_up() -> None:
     """Remove what an interrupted measurement left."""
-    _run([*KEMU, "down", CLUSTER])
-    for path in Path("/run/netns").glob(f"{CLUSTER}.*"):  # of plain ip, without kemu's mark
-        _run(["ip", "netns", "del", path.name])
+    with suppress(Failed):
+        run([*KEMU, "down", CLUSTER])
+    for name in netns.find_names(CLUSTER):  # of plain ip, without kemu's mark
+        netns.unname(CLUSTER, name)
 
 
 def _no_mininet() -> str:
     done = subprocess.run(["/usr/bin/python3", "-c", "import mininet"], capture_output=True, check=False)
-    is_there = done.returncode == 0 and shutil.which("brctl")
-    return "" if is_there else "not installed: apt-get install --no-install-recommends mininet bridge-utils"
+    return "" if done.returncode == 0 and shutil.which("brctl") else f"not installed: {MININET}"
 
 
-def _run(command: Sequence[str | Path]) -> str:
-    """Run a command and return its output; a failing one is an error with its words."""
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
-    if done.returncode:
-        raise SystemExit(f"bench: {' '.join(map(str, command))}: {done.stderr.strip() or done.stdout.strip()}")
-    return done.stdout
+def _kemu(case: Case) -> Sample:
+    up = run([*KEMU, "up", case.file, "--set", f"name={CLUSTER}", "-q"])
+    return _kemu_down(case, up.seconds, up.peak_bytes)
 
 
-def _timed(command: Sequence[str | Path]) -> float:
-    start = time.perf_counter()
-    _run(command)
-    return time.perf_counter() - start
+def _kemu_down(case: Case, up_seconds: float, peak_bytes: int = 0) -> Sample:
+    _check(case)
+    down = run([*KEMU, "down", CLUSTER])
+    return Sample(up_seconds=up_seconds, down_seconds=down.seconds, settled_seconds=wait_until_settled(), peak_bytes=peak_bytes)
 
 
-def _kemu(file: Path, pods: int) -> Sample:
-    up = _timed([*KEMU, "up", file, "--set", f"name={CLUSTER}", "-q"])
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
-    return _down(up, peak)
+def _check(case: Case) -> None:
+    if case.check:
+        run([sys.executable, "-m", "benchmarks.check", case.file, CLUSTER])
 
 
-def _down(up_seconds: float, peak_bytes: int = 0) -> Sample:
-    down = _timed([*KEMU, "down", CLUSTER])
-    return Sample(up_seconds=up_seconds, down_seconds=down, settled_seconds=wait_until_settled(), peak_bytes=peak_bytes)
+def _floor(case: Case) -> Sample:
+    made = json.loads(run([sys.executable, "-m", "benchmarks.floor", case.file, CLUSTER]).output)
+    return _kemu_down(case, made["up_seconds"])
 
 
-def _floor(file: Path, pods: int) -> Sample:
-    made = json.loads(_run([sys.executable, "-m", "benchmarks.floor", file, CLUSTER]))
-    return _down(made["up_seconds"])
-
-
-def _shell(file: Path, pods: int) -> Sample:
+def _shell(case: Case) -> Sample:
     with tempfile.TemporaryDirectory() as folder:
-        _run([sys.executable, "-m", "benchmarks.shell", file, CLUSTER, folder])
-        up = _timed(["bash", f"{folder}/up.sh"])
-        down = _timed(["ip", "-batch", f"{folder}/netns-del"])
-    return Sample(up_seconds=up, down_seconds=down, settled_seconds=wait_until_settled())
+        run([sys.executable, "-m", "benchmarks.shell", case.file, CLUSTER, folder])
+        up = run(["bash", f"{folder}/up.sh"])
+        _check(case)
+        down = run(["ip", "-batch", f"{folder}/netns-del"])
+    return Sample(up_seconds=up.seconds, down_seconds=down.seconds, settled_seconds=wait_until_settled())
 
 
-def _script(file: Path, pods: int) -> Sample:
-    script = _run([*KEMU, "plan", file, "--set", f"name={CLUSTER}", "-o", "ip"])
+def _script(case: Case) -> Sample:
     with tempfile.NamedTemporaryFile("w", suffix=".sh") as written:
-        written.write(script)
+        written.write(run([*KEMU, "plan", case.file, "--set", f"name={CLUSTER}", "-o", "ip"]).output)
         written.flush()
-        up = _timed(["bash", written.name])
-    return _down(up)
+        up = run(["bash", written.name])
+    return _kemu_down(case, up.seconds)
 
 
-def _mininet(file: Path, pods: int) -> Sample:
-    private = ["unshare", "--pid", "--fork", "--mount", "--mount-proc", "--net"]
-    made = json.loads(_run([*private, "/usr/bin/python3", ROOT / "benchmarks/switch.py", str(pods)]))
+def _mininet(case: Case) -> Sample:
+    private = ["unshare", "--pid", "--fork", "--kill-child", "--mount", "--mount-proc", "--net"]
+    done = run([*private, "/usr/bin/python3", ROOT / "benchmarks/switch.py", str(case.pods)])
+    made = json.loads(done.output)
     return Sample(up_seconds=made["up_seconds"], down_seconds=made["down_seconds"], settled_seconds=wait_until_settled())

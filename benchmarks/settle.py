@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import time
 
 from kemu.kernel.netns import fresh_namespace
 
-_STEP_SECONDS = 0.01
+_STEP_SECONDS = 0.005
 _PATIENCE_SECONDS = 120.0
 
 
@@ -21,23 +22,23 @@ def wait_until_settled() -> float:
     start = time.perf_counter()
     with fresh_namespace() as descriptor:
         os.close(descriptor)
-        canary = subprocess.Popen(["unshare", "--net", "sleep", "1000"])
-        try:
-            _hang(canary.pid)
-        finally:
-            canary.kill()
-            canary.wait()
+        _hang()
         while _is_there() and time.perf_counter() - start < _PATIENCE_SECONDS:
             time.sleep(_STEP_SECONDS)  # noqa: TID251 (nobody tells when a namespace has gone)
     return time.perf_counter() - start
 
 
-def _hang(process: int) -> None:
-    """Put the other end of a veth pair into a process's namespace, once it has one of its own."""
-    while os.stat(f"/proc/{process}/ns/net").st_ino == os.stat("/proc/thread-self/ns/net").st_ino:
-        time.sleep(_STEP_SECONDS)  # noqa: TID251 (nor when a process has entered one)
-    subprocess.run(["ip", "link", "add", "canary", "type", "veth", "peer", "name", "far", "netns", str(process)], check=True)
-
-
 def _is_there() -> bool:
-    return subprocess.run(["ip", "link", "show", "canary"], capture_output=True, check=False).returncode == 0
+    return "far" in (name for _, name in socket.if_nameindex())
+
+
+def _hang() -> None:
+    """Leave one end of a veth pair, `far`, in this thread's namespace, with the other in one that nobody holds any more."""
+    before = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    with fresh_namespace() as descriptor:
+        os.close(descriptor)
+        there = ["peer", "name", "far", "netns", f"/proc/{os.getpid()}/fd/{before}"]
+        try:
+            subprocess.run(["ip", "link", "add", "canary", "type", "veth", *there], check=True)
+        finally:
+            os.close(before)

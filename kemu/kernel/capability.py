@@ -62,7 +62,7 @@ def require(names: Iterable[str]) -> None:
 def modules_to_load(names: Iterable[str]) -> list[str]:
     """Return the kernel modules that `names` need, that this machine has, and that are neither built in nor loaded."""
     wanted = dict.fromkeys(module for name in sorted(names) if (module := _TESTS[name].module))
-    return [module for module in wanted if not _is_loaded(module) and not _is_builtin(module) and _find_file(module)]
+    return [module for module in wanted if _is_loadable(module)]
 
 
 def load(module: str) -> None:
@@ -82,6 +82,10 @@ def load(module: str) -> None:
 
 
 def _try(name: str, test: _Test) -> Capability:
+    """Try one. An attempt would have the kernel load the module, with what that leaves in the machine's own namespace."""
+    if test.module and _is_loadable(test.module):
+        reason = f"The kernel module {test.module} is not loaded."
+        return Capability(name=name, what=test.what, available=False, reason=reason, fix=_fix(test.module), module=test.module)
     try:
         with fresh_namespace() as descriptor:
             try:
@@ -106,6 +110,11 @@ def _fix(module: str) -> str:
         return f"Load the module: modprobe {module}."
     where = f"with the module {module}" if module else "that has it"
     return f"Run a kernel {where}: your distribution's own, or a virtual machine with it."
+
+
+def _is_loadable(module: str) -> bool:
+    """Say whether this machine has a module that is neither loaded nor built in."""
+    return not _is_loaded(module) and not _is_builtin(module) and _find_file(module)
 
 
 def _is_loaded(module: str) -> bool:
@@ -170,6 +179,7 @@ def _bridge_filter() -> None:
 
 _VXLAN = _attr(1, struct.pack("I", 1)) + _attr(15, struct.pack(">H", 4789))  # network identifier, UDP port
 _GENEVE = _attr(1, struct.pack("I", 1)) + _attr(2, bytes([192, 0, 2, 1]))  # network identifier, remote
+_IPIP = _attr(3, bytes([192, 0, 2, 1]))  # remote: one without any is the kernel's own tunl0
 _NETEM = struct.pack("IIIIII", 0, 1000, 0, 0, 0, 0)
 
 _TESTS: dict[str, _Test] = {
@@ -177,7 +187,7 @@ _TESTS: dict[str, _Test] = {
     "link:bridge": _Test("bridges", _make_link("bridge"), "bridge"),
     "link:veth": _Test("veth pairs", _make_link("veth"), "veth"),
     "link:vxlan": _Test("VXLAN tunnels", _make_link("vxlan", _VXLAN), "vxlan"),
-    "link:ipip": _Test("IPIP tunnels", _make_link("ipip"), "ipip"),
+    "link:ipip": _Test("IPIP tunnels", _make_link("ipip", _IPIP), "ipip"),
     "link:geneve": _Test("Geneve tunnels", _make_link("geneve", _GENEVE), "geneve"),
     "link:wireguard": _Test("WireGuard in the kernel", _make_link("wireguard"), "wireguard"),
     "nft:masquerade": _Test("nftables with address translation", _nft("masquerade fully-random"), "nft_masq"),

@@ -23,6 +23,10 @@ from kemu.plan.objects import (
 )
 
 _INFO = bytes(16)
+#: Devices that modules for tunnels put into every namespace, in which nobody can remove them: net.core.fb_tunnels_only_for_init_net.
+_FALLBACK_TUNNELS = frozenset(
+    {"erspan0", "gre0", "gretap0", "ip6_vti0", "ip6gre0", "ip6tnl0", "ip_vti0", "sit0", "tunl0"},
+)
 _BRIDGE_INFO = struct.pack("BxHiII", messages.AF_BRIDGE, 0, 0, 0, 0)
 _IFLA_PROTINFO = 12
 _PORT_ATTRIBUTES = {"hairpin": 4, "learning": 8, "flood": 9, "isolated": 33}
@@ -31,7 +35,7 @@ _IFF_LOOPBACK = 0x8
 
 @dataclass(slots=True)
 class Links:
-    """The devices of one namespace as the kernel describes them, and their names by index."""
+    """The devices of one namespace as the kernel describes them, but its own, and the names of all by index."""
 
     raw: list[bytes]
     decoded: list[Any]
@@ -42,7 +46,9 @@ def read_links(netlink: Netlink) -> Links:
     """Return the devices of a namespace."""
     raw = netlink.dump(messages.RTM_GETLINK, _INFO)
     found = [decode(ifinfmsg, data) for data in raw]
-    return Links(raw, found, {message["index"]: message.get_attr("IFLA_IFNAME") for message in found})
+    names = {message["index"]: message.get_attr("IFLA_IFNAME") for message in found}
+    ours = [(data, message) for data, message in zip(raw, found, strict=True) if names[message["index"]] not in _FALLBACK_TUNNELS]
+    return Links([data for data, _ in ours], [message for _, message in ours], names)
 
 
 def decode(kind: type[Any], data: bytes) -> Any:

@@ -69,7 +69,7 @@ class Writer:
         self.reporter.step("devices", total=len(steps.links))
         ends = {(link.netns, link.name): link for link in steps.links}
         for _, links in groupby(steps.links, key=lambda link: type(link.detail)):
-            self._send(_by_netns((link, self._made(link, ends)) for link in links if _is_made_from(link, ends)))
+            self._send(_by_netns((link, self._made(link, ends)) for link in links if is_made_from(link, ends)))
         self._send(_by_netns((link, self._changed(link, have)) for link, have in steps.relinks))
 
     def _changed(self, link: Link, have: Link) -> list[Message]:
@@ -96,27 +96,11 @@ class Writer:
         ends = {(link.netns, link.name): link for link in steps.links}
         pending: dict[str, list[tuple[Object, Message]]] = defaultdict(list)
         for link in steps.links:
-            if not _is_made_from(link, ends):
+            if not is_made_from(link, ends):
                 pending[link.netns].append((link, messages.set_flags(link)))
         for netns, items in steps.entries.items():
-            pending[netns] += [(item, self._put(item)) for item in items]
+            pending[netns] += [(item, entry_message(item, self.devices[netns])) for item in items]
         self._send(pending)
-
-    def _put(self, item: Entry) -> Message:
-        devices = self.devices[item.netns]
-        match item:
-            case Addr():
-                return messages.put_addr(item, devices[item.dev])
-            case Neigh():
-                return messages.put_neigh(item, devices[item.dev])
-            case Fdb():
-                return messages.put_fdb(item, devices[item.dev])
-            case Route():
-                return messages.put_route(item, devices[item.dev] if item.dev else 0)
-            case Rule():
-                return messages.put_rule(item)
-            case Qdisc():
-                raise ValueError(f"no part of kemu plans a {title(item)}")
 
     def _tables(self, steps: Steps) -> None:
         """Load tables. Replacing makes the kernel wait 14 ms until nobody uses the old one; in a new namespace there is none."""
@@ -204,7 +188,25 @@ def _by_netns(made: Iterable[tuple[Link, list[Message]]]) -> dict[str, list[tupl
     return pending
 
 
-def _is_made_from(link: Link, ends: Mapping[tuple[str, str], Link]) -> bool:
+def entry_message(item: Entry, devices: Mapping[str, int]) -> Message:
+    """Return the message that puts what stands on a device; `devices` are the indexes of its namespace."""
+    match item:
+        case Addr():
+            return messages.put_addr(item, devices[item.dev])
+        case Neigh():
+            return messages.put_neigh(item, devices[item.dev])
+        case Fdb():
+            return messages.put_fdb(item, devices[item.dev])
+        case Route():
+            return messages.put_route(item, devices[item.dev] if item.dev else 0)
+        case Rule():
+            return messages.put_rule(item)
+        case Qdisc():
+            raise ValueError(f"no part of kemu plans a {title(item)}")
+
+
+def is_made_from(link: Link, ends: Mapping[tuple[str, str], Link]) -> bool:
+    """Say whether a device is made by its own message: of a veth pair only one end is."""
     return not isinstance(link.detail, Veth) or is_maker(link, ends[link.detail.peer_netns, link.detail.peer])
 
 

@@ -19,9 +19,10 @@ from kemu.spec.model import Host, IPAddress, Node, Pod, Segment, Topology
 FABRIC = "fabric"
 ROUTER = "router"
 
-ETH0_INDEX = 2
-BACKEND_INDEX = 3  # first of the indexes below 1000 in a node that a backend may give away
-_BRIDGES = 10
+# Below 20 are devices that the kernel puts into every new namespace where a module is loaded, nine at most: tunl0, sit0, gre0 …
+ETH0_INDEX = 20
+BACKEND_INDEX = 21  # first of the indexes below 1000 in a node that a backend may give away
+_BRIDGES = 20
 _ROUTER_PORTS = 300
 _POD_PORTS = 1000
 _NODE_PORTS = 1000

@@ -39,6 +39,13 @@ def test_fix_names_the_module_or_another_kernel(modules: Path) -> None:
     assert capability._fix("ipip").startswith("Run a kernel with the module ipip")
 
 
+def test_module_is_not_loaded_by_asking(modules: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(capability, "fresh_namespace", lambda: pytest.fail("tried"))
+    found = capability._try("link:vxlan", capability._TESTS["link:vxlan"])
+    assert not found.available
+    assert (found.reason, found.fix) == ("The kernel module vxlan is not loaded.", "Load the module: modprobe vxlan.")
+
+
 def _machine(monkeypatch: pytest.MonkeyPatch, returncode: int) -> tuple[list[list[str]], list[tuple[str, str]]]:
     """Let modprobe be called, and note what is called and written."""
     called: list[list[str]] = []

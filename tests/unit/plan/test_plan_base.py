@@ -46,14 +46,18 @@ def test_plan_is_consistent(backend: str, family: str) -> None:
 def test_indexes_follow_the_place_in_the_file() -> None:
     plan = build(nodes=2, pods=4)
     found = {(link.netns, link.name): link.index for link in _links(list(plan))}
-    assert found["fabric", "br.lan"] == 10
+    assert found["fabric", "br.lan"] == 20
     assert found["fabric", "router.0"] == 300
     assert (found["fabric", "n1"], found["fabric", "n2"]) == (1000, 1001)
-    assert found["n1", "eth0"] == found["router", "eth0"] == found["default.p1", "eth0"] == 2
-    assert found["n1", "cni0"] == 3
-    assert found["n1", "flannel.1"] == 4
+    assert found["n1", "eth0"] == found["router", "eth0"] == found["default.p1", "eth0"] == 20
+    assert found["n1", "cni0"] == 21
+    assert found["n1", "flannel.1"] == 22
     ports = sorted(link.index for link in _links(list(plan)) if link.netns == "n1" and link.master == "cni0")
     assert ports == [1002, 1003]
+
+
+def test_lowest_indexes_are_left_to_the_kernels_own_tunnels() -> None:
+    assert min(link.index for link in _links(list(build(nodes=2, pods=2, family="dual")))) >= 20
 
 
 def test_pod_with_an_address_far_away_gets_an_index_from_its_name() -> None:

@@ -24,7 +24,7 @@ class Done:
     peak_bytes: int
 
 
-class Failed(Exception):
+class ProgramError(Exception):
     """A program ended otherwise; the message is what it said."""
 
 
@@ -41,7 +41,7 @@ def run(command: Sequence[str | Path]) -> Done:
             raise
         if process.returncode:
             errors.seek(0)
-            raise Failed(f"{' '.join(map(str, command))}: {(errors.read() or output).strip()}")
+            raise ProgramError(f"{' '.join(map(str, command))}: {(errors.read() or output).strip()}")
     return Done(output=output, seconds=seconds, peak_bytes=peak_bytes)
 
 

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.child import ROOT, Failed, run
+from benchmarks.child import ROOT, ProgramError, run
 from benchmarks.settle import wait_until_settled
 from kemu.kernel import netns
 
@@ -74,7 +74,7 @@ def contestants() -> list[Contestant]:
 
 def clean_up() -> None:
     """Remove what an interrupted measurement left."""
-    with suppress(Failed):
+    with suppress(ProgramError):
         run([*KEMU, "down", CLUSTER])
     for name in netns.find_names(CLUSTER):  # of plain ip, without kemu's mark
         netns.unname(CLUSTER, name)

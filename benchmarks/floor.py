@@ -28,7 +28,7 @@ from kemu.kernel import baseline, limits, messages, nft
 from kemu.kernel.messages import Indexes, Message
 from kemu.kernel.netlink import out_of_the_way
 from kemu.kernel.netns import mark_of, path_of, prepared_directory
-from kemu.kernel.write import entry_message, is_made_from
+from kemu.kernel.write import Carried, carried_settings, entry_message, is_made_from
 from kemu.plan.build import Plan
 from kemu.plan.objects import Link, Veth
 from kemu.plan.order import Steps, steps_for_all
@@ -118,6 +118,7 @@ def encode(plan: Plan, cluster: str) -> Floor:
     measured = baseline.measure()
     fixed = [(f"/proc/sys/{name}", value.encode()) for name, value in corrections(stated(measured), measured).items()]
     steps, names = steps_for_all(plan), plan.namespaces
+    carried = carried_settings(steps)
     early = {
         name: [*fixed, *((f"/proc/sys/{one.name}", one.value.encode()) for one in steps.early.get(name, ()))] for name in names
     }
@@ -127,8 +128,8 @@ def encode(plan: Plan, cluster: str) -> Floor:
         marks={name: _pack([messages.link_alias(1, mark_of(cluster, name), up=True)]) for name in names},
         early=early,
         links=_links(steps, names),
-        late={name: [(f"/proc/sys/{one.name}", one.value.encode()) for one in found] for name, found in steps.settings.items()},
-        entries=_entries(steps),
+        late=_late(steps, carried),
+        entries=_entries(steps, carried),
         tables=[(table.netns, nft.add(table.family, table.name, table.body)) for table in steps.tables],
     )
 
@@ -178,13 +179,23 @@ def _made(link: Link, ends: dict[tuple[str, str], Link], indexes: Indexes) -> li
     return messages.make_link(link, indexes)
 
 
-def _entries(steps: Steps) -> list[Batch]:
+def _late(steps: Steps, carried: Carried) -> dict[str, list[tuple[str, bytes]]]:
+    """Return the settings of devices that no message carries."""
+    names = {name for settings in carried.values() for name in settings}
+    found = {
+        netns: [(f"/proc/sys/{one.name}", one.value.encode()) for one in values if one.name not in names]
+        for netns, values in steps.settings.items()
+    }
+    return {netns: values for netns, values in found.items() if values}
+
+
+def _entries(steps: Steps, carried: Carried) -> list[Batch]:
     ends = {(link.netns, link.name): link for link in steps.links}
     devices = _devices(steps.links)
     pending: dict[str, list[Message]] = defaultdict(list)
     for link in steps.links:
         if not is_made_from(link, ends):
-            pending[link.netns].append(messages.set_flags(link))
+            pending[link.netns].append(messages.set_flags(link, carried.get((link.netns, link.name), {}).values()))
     for name, items in steps.entries.items():
         pending[name] += [entry_message(item, devices[name]) for item in items]
     return _batches(pending)

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 import click
 
-from benchmarks.child import Failed
+from benchmarks.child import ProgramError
 from benchmarks.contestants import Case, Contestant, Sample, clean_up, contestants
 from benchmarks.results import Row, Spread, further_pods, ratios
 from kemu.cli.output import show_table
@@ -74,7 +74,7 @@ def up(pods: list[int], rounds: int, only: list[str] | None, output: str) -> Non
     able = list(_able(only))
     try:
         rows = [row for size in pods for row in _measure(able, size, rounds)]
-    except Failed as error:
+    except ProgramError as error:
         raise click.ClickException(str(error)) from None
     finally:
         clean_up()

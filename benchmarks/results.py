@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 from benchmarks.contestants import Sample
@@ -84,7 +85,7 @@ def _compare(slower: Row, faster: Row) -> Spread:
 def further_pods(rows: Sequence[Row], name: str) -> list[tuple[int, int, float]]:
     """Return (from, to, seconds): what each further pod costs between one size and the next."""
     own = [row for row in rows if row.name == name]
-    return [(few.pods, many.pods, _slope(few, many)) for few, many in zip(own, own[1:], strict=False)]
+    return [(few.pods, many.pods, _slope(few, many)) for few, many in pairwise(own)]
 
 
 def _slope(few: Row, many: Row) -> float:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from kemu.plan.objects import MULTIPATH, Addr, Bridge, BridgePort, Fdb, Link, Neigh, Qdisc, Route, Rule, Vxlan
@@ -81,6 +81,10 @@ RULE_ACTIONS = {"lookup": 1, "goto": 2, "nop": 3, "blackhole": 6, "unreachable":
 
 _PLAIN_PORT = BridgePort()
 
+#: IPv4 settings of a device that a message can carry. Source: IPV4_DEVCONF_*, include/uapi/linux/ip.h.
+INET_SETTINGS = {"arp_notify": 22}
+_IFLA_AF_SPEC, _IFLA_INET_CONF = 26, 1
+
 #: A packed message: its type, its flags, its body.
 Message = tuple[int, int, bytes]
 
@@ -149,9 +153,13 @@ def link_alias(index: int, alias: str, *, up: bool) -> Message:
     return RTM_NEWLINK, SET, _info(index=index, flags=IFF_UP * up, change=IFF_UP * up) + _attr(20, alias.encode())
 
 
-def set_flags(link: Link) -> Message:
-    """Return the message that brings a device up or down and sets its other flags."""
-    return RTM_NEWLINK, SET, _info(index=link.index, flags=_flags(link), change=ALL_FLAGS)
+def set_flags(link: Link, settings: Iterable[tuple[int, int]] = ()) -> Message:
+    """Return the message that brings a device up or down, sets its other flags, and IPv4 settings: (number, value) of INET_SETTINGS."""
+    body = _info(index=link.index, flags=_flags(link), change=ALL_FLAGS)
+    numbers = b"".join(_number(number, value) for number, value in settings)
+    if numbers:
+        body += _nested(_IFLA_AF_SPEC, _nested(socket.AF_INET, _nested(_IFLA_INET_CONF, numbers)))
+    return RTM_NEWLINK, SET, body
 
 
 def bring_up(index: int) -> Message:
@@ -229,6 +237,10 @@ def ip_bytes(address: str) -> bytes:
 
 def _attr(kind: int, payload: bytes) -> bytes:
     return struct.pack("HH", len(payload) + 4, kind) + payload + b"\0" * (-len(payload) % 4)
+
+
+def _nested(kind: int, payload: bytes) -> bytes:
+    return _attr(kind | NLA_F_NESTED, payload)
 
 
 def _number(kind: int, value: int) -> bytes:

@@ -156,7 +156,7 @@ def unname(cluster: str, name: str) -> None:
 @contextmanager
 def prepared_directory() -> Iterator[None]:
     """Have /run/netns ready for the block, which makes the first namespaces; nobody restores it meanwhile."""
-    with _claimed(fcntl.LOCK_SH):
+    with _claimed(_STATE, fcntl.LOCK_SH):
         prepare_directory()
         yield
 
@@ -164,20 +164,21 @@ def prepared_directory() -> Iterator[None]:
 def prepare_directory() -> None:
     """Make /run/netns what `ip netns` makes of it, a shared mount, so that a name is one in every mount namespace.
 
-    `ip netns` would otherwise mount over our names later, and a second mount would keep every namespace alive.
+    `ip netns` would otherwise mount over our names later, and a second mount would keep every namespace alive. It takes the same lock.
     """
     DIRECTORY.mkdir(mode=0o755, exist_ok=True)
-    if _mount("", DIRECTORY, _MS_SHARED | _MS_REC):
-        return
-    _WE_MOUNTED.touch()
-    if not (_mount(str(DIRECTORY), DIRECTORY, _MS_BIND | _MS_REC) and _mount("", DIRECTORY, _MS_SHARED | _MS_REC)):
-        raise OSError(ctypes.get_errno(), f"cannot mount on {DIRECTORY}")
+    with _claimed(DIRECTORY, fcntl.LOCK_EX):
+        if _mount("", DIRECTORY, _MS_SHARED | _MS_REC):
+            return
+        _WE_MOUNTED.touch()
+        if not (_mount(str(DIRECTORY), DIRECTORY, _MS_BIND | _MS_REC) and _mount("", DIRECTORY, _MS_SHARED | _MS_REC)):
+            raise OSError(ctypes.get_errno(), f"cannot mount on {DIRECTORY}")
 
 
 def restore_directory() -> None:
     """Undo `prepare_directory` if it was ours, nobody's namespace is left, and nobody is about to make one."""
     if _WE_MOUNTED.exists() and not _entries():
-        with suppress(BlockingIOError), _claimed(fcntl.LOCK_EX | fcntl.LOCK_NB):
+        with suppress(BlockingIOError), _claimed(_STATE, fcntl.LOCK_EX | fcntl.LOCK_NB):
             _unmount_directory()
 
 
@@ -185,15 +186,15 @@ def _unmount_directory() -> None:
     if not _WE_MOUNTED.exists() or _entries():  # looked at again, now that nobody changes it
         return
     _libc.umount2(os.fsencode(DIRECTORY), _MNT_DETACH)
-    if not _entries():
+    with suppress(OSError):  # somebody's `ip netns` may have come in between
         DIRECTORY.rmdir()
     _WE_MOUNTED.unlink()
 
 
 @contextmanager
-def _claimed(how: int) -> Iterator[None]:
-    """Hold a lock on the directory of all clusters, which the caller's own state directory keeps in its place."""
-    descriptor = os.open(_STATE, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def _claimed(directory: Path, how: int) -> Iterator[None]:
+    """Hold a lock on a directory: on that of all clusters, which the caller's own state directory keeps in its place, or of all names."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, how)
         yield

@@ -19,6 +19,10 @@ from kemu.kernel.netns import Namespaces
 from kemu.plan.objects import Addr, Fdb, Link, Neigh, Netns, NftTable, Object, Qdisc, Route, Rule, Sysctl, Veth
 from kemu.plan.order import Entry, Steps
 from kemu.plan.show import command, is_maker, title
+from kemu.plan.sysctls import device_of
+
+#: By namespace and device: settings by their names, each as the kernel's number of it and its value.
+Carried = dict[tuple[str, str], dict[str, tuple[int, int]]]
 
 _GONE = frozenset({errno.ENOENT, errno.ESRCH, errno.ENODEV, errno.EADDRNOTAVAIL})
 _LO = 1
@@ -43,9 +47,10 @@ class Writer:
         """Do everything but removals, phase by phase. Raises KernelError for the first object that the kernel refuses."""
         self._make(steps)
         self._links(steps)
-        self._settings(steps.settings)
+        carried = carried_settings(steps)
+        self._settings(steps.settings, carried)
         self._mend(steps.mend)
-        self._entries(steps)
+        self._entries(steps, carried)
         self._tables(steps)
 
     def _make(self, steps: Steps) -> None:
@@ -84,20 +89,23 @@ class Writer:
     def _indexes(self, netns: str) -> Indexes:
         return Indexes(self.devices[netns].__getitem__, lambda name: self.namespaces[name].descriptor)
 
-    def _settings(self, settings: Mapping[str, list[Sysctl]]) -> None:
+    def _settings(self, settings: Mapping[str, list[Sysctl]], carried: Carried) -> None:
         for netns, values in settings.items():
-            with inside(self.namespaces.path(netns)):
-                for value in values:
-                    self._set(value)
+            left = [value for value in values if value.name not in carried.get((netns, device_of(value.name)), ())]
+            if left:
+                with inside(self.namespaces.path(netns)):
+                    for value in left:
+                        self._set(value)
 
-    def _entries(self, steps: Steps) -> None:
+    def _entries(self, steps: Steps, carried: Carried) -> None:
         """Bring up the far ends of new veth pairs, and put addresses, routes and their like."""
         self.reporter.step("addresses and routes", total=sum(map(len, steps.entries.values())))
         ends = {(link.netns, link.name): link for link in steps.links}
         pending: dict[str, list[tuple[Object, Message]]] = defaultdict(list)
         for link in steps.links:
             if not is_made_from(link, ends):
-                pending[link.netns].append((link, messages.set_flags(link)))
+                settings = carried.get((link.netns, link.name), {})
+                pending[link.netns].append((link, messages.set_flags(link, settings.values())))
         for netns, items in steps.entries.items():
             pending[netns] += [(item, entry_message(item, self.devices[netns])) for item in items]
         self._send(pending)
@@ -203,6 +211,27 @@ def entry_message(item: Entry, devices: Mapping[str, int]) -> Message:
             return messages.put_rule(item)
         case Qdisc():
             raise ValueError(f"no part of kemu plans a {title(item)}")
+
+
+def carried_settings(steps: Steps) -> Carried:
+    """Return the settings that go with the message that brings up the far end of a new veth pair: far cheaper than a file each.
+
+    With a thousand namespaces, opening a file below /proc/sys/net takes 0.2 ms.
+    """
+    ends = {(link.netns, link.name): link for link in steps.links}
+    carried: Carried = {}
+    for netns, values in steps.settings.items():
+        for value in values:
+            key = netns, device_of(value.name)
+            number = messages.INET_SETTINGS.get(value.name.rpartition("/")[2])
+            if (
+                number is not None
+                and value.name.startswith("net/ipv4/conf/")
+                and key in ends
+                and not is_made_from(ends[key], ends)
+            ):
+                carried.setdefault(key, {})[value.name] = (number, int(value.value))
+    return carried
 
 
 def is_made_from(link: Link, ends: Mapping[tuple[str, str], Link]) -> bool:

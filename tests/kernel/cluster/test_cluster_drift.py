@@ -455,7 +455,7 @@ _ADDED = {
     "rule": ("ip -n @n1 rule add from 1.2.3.0/24 to 4.4.4.4 oif eth0 lookup 1000 priority 50", ["rule 50 (IPv4)"]),
     "rule on a mark": ("ip -n @n1 rule add fwmark 0x10/0xff blackhole priority 51", ["rule 51 (IPv4)"]),
     "IPv6 rule": ("ip -6 -n @n1 rule add iif eth0 lookup 100 priority 52", ["rule 52 (IPv6)"]),
-    "rule on a port": ("ip -n @n1 rule add ipproto tcp dport 80 lookup 1000 priority 53", ["rule 53 (IPv4)"]),
+    "rule on a port": ("ip -n @n1 rule add ipproto 6 dport 80 lookup 1000 priority 53", ["rule 53 (IPv4)"]),
     "neighbour": (
         "ip -n @n1 neigh add 172.18.0.77 lladdr 02:00:00:00:00:09 dev eth0 nud permanent",
         ["neighbour 172.18.0.77 on eth0"],

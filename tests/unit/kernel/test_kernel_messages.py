@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import struct
 from collections.abc import Iterator
 from typing import Any
@@ -16,6 +17,7 @@ from pyroute2.netlink.rtnl.tcmsg import tcmsg
 
 from kemu.kernel import messages
 from kemu.kernel.messages import MAKE, PUT, SET, Indexes, Message
+from kemu.kernel.netlink import attributes
 from kemu.plan.objects import (
     MULTIPATH,
     Addr,
@@ -200,6 +202,13 @@ def test_device_leaves_its_bridge() -> None:
 def test_flags(words: tuple[str, ...], flags: int) -> None:
     decoded = _decode(ifinfmsg, messages.set_flags(_link(Bridge(), flags=words)))
     assert (decoded["index"], decoded["flags"], decoded["change"]) == (7, flags, messages.ALL_FLAGS)
+
+
+def test_settings_ride_on_the_message_that_brings_a_device_up() -> None:
+    number = messages.INET_SETTINGS["arp_notify"]
+    _, _, body = messages.set_flags(_link(Bridge()), [(number, 1)])
+    families = attributes(attributes(body[16:])[26])
+    assert attributes(attributes(families[socket.AF_INET])[1]) == {number: struct.pack("I", 1)}
 
 
 def test_small_messages_about_devices() -> None:

@@ -34,7 +34,7 @@ SECTIONS = {
     "The life of a cluster": ("up", "status", "down", "ls", "apply"),
     "Being inside": ("exec", "shell", "get", "inspect"),
     "Trying and measuring": ("reach", "perf", "compare"),
-    "Before anything is touched": ("plan", "validate", "schema", "topologies", "backends", "capabilities"),
+    "Before anything is touched": ("plan", "graph", "validate", "schema", "topologies", "backends", "capabilities"),
 }
 
 

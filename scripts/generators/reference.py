@@ -1,7 +1,7 @@
 """The reference pages that the source already knows: verbs from the command line itself, fields from the reader's tables.
 
 `verbs()`, `fields()`, `topologies()`, `backends()` and `decisions()` each return a part of a page as Markdown; scripts/generate puts
-them between markers. To document a new verb: a row in EXAMPLES; and one in ONES, if it exits with 1 to say no.
+them between markers, and `picture()` into a file. To document a new verb: a row in EXAMPLES; and one in ONES, if it exits with 1 to say no.
 """
 
 from __future__ import annotations
@@ -42,6 +42,11 @@ EXAMPLES: dict[str, Sequence[tuple[str, str]]] = {
         ("kemu get pods", "A line for each pod."),
         ("kemu get nodes n1 -o json", "One node, for a script."),
         ("kemu get all -o name", "The names alone."),
+    ],
+    "graph": [
+        ("kemu graph two-nodes -w two-nodes.svg", "What a file means, as a picture."),
+        ("kemu graph two-nodes -o mermaid", "For a page of GitHub or a wiki."),
+        ("kemu graph -w now.html", "The running cluster, what is wrong in red: a page to zoom in."),
     ],
     "inspect": [
         ("kemu inspect", "An overview: a line for each namespace."),
@@ -246,6 +251,14 @@ def topologies() -> str:
     from kemu.api.topology import examples  # noqa: PLC0415 (only this part needs them)
 
     return "\n".join(_table(("example", "what it teaches"), [(f"`{one.name}`", one.lesson[0]) for one in examples()]))
+
+
+def picture() -> str:
+    """Return the picture of the first example."""
+    from kemu.api import Topology  # noqa: PLC0415 (each part imports what it needs)
+    from kemu.api.picturing import FORMATS, picture_of_topology  # noqa: PLC0415
+
+    return FORMATS["svg"](picture_of_topology(Topology.load("two-nodes")))
 
 
 def backends() -> str:

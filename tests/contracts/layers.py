@@ -30,6 +30,12 @@ ROOMS: tuple[Room, ...] = (
     Room(floor=7, package="kemu.compare", folder="kemu/compare", what="one topology over several backends"),
     Room(floor=6, package="kemu.reach", folder="kemu/reach", what="who reaches whom, by real packets"),
     Room(floor=6, package="kemu.perf", folder="kemu/perf", what="iperf3 between two namespaces"),
+    Room(
+        floor=6,
+        package="kemu.graph",
+        folder="kemu/graph",
+        what="pure: pictures of a topology, and of what is wrong with a cluster",
+    ),
     Room(floor=5, package="kemu.probe", folder="kemu/probe", what="sockets in namespaces, the responder"),
     Room(floor=5, package="kemu.cluster", folder="kemu/cluster", what="the life of a cluster, its state directory and lock"),
     Room(floor=4, package="kemu.kernel", folder="kemu/kernel", what="the only floor that changes the system"),
@@ -86,7 +92,7 @@ OUTSIDE: Mapping[str, Mapping[str, str]] = {
 }
 
 #: Floors that are pure: no look at the machine, the clock or chance. What `open()` would read is handed in.
-PURE = ("kemu.base", "kemu.spec", "kemu.plan", "kemu_backends")
+PURE = ("kemu.base", "kemu.spec", "kemu.plan", "kemu_backends", "kemu.graph")
 _MODULES = """
 asyncio ctypes datetime fcntl glob http importlib io logging multiprocessing os platform pyroute2 random resource secrets select
 selectors shutil signal socket ssl subprocess sys tempfile threading time urllib uuid

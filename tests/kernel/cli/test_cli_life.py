@@ -260,3 +260,13 @@ def _completions(*words: str) -> set[str]:
     environment = {**os.environ, "_KEMU_COMPLETE": "bash_complete", "COMP_WORDS": line, "COMP_CWORD": str(count)}
     done = subprocess.run([Path(sys.executable).parent / "kemu"], env=environment, capture_output=True, text=True, check=True)
     return {row.partition(",")[2] for row in done.stdout.splitlines()}
+
+
+def test_graph_shows_the_running_cluster_and_what_is_wrong(kemu: Kemu) -> None:
+    kemu.up()
+    assert "trouble" not in kemu.ok("graph").partition("</style>")[2]
+    kemu.ok("exec", "node/n1", "--", "ip", "link", "del", "flannel.1")
+    picture = kemu.directory / "now.svg"
+    kemu.ok("graph", "-w", picture)
+    assert 'class="device trouble"' in picture.read_text()
+    assert "vxlan flannel.1 is missing" in picture.read_text()

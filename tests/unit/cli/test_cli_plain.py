@@ -167,3 +167,13 @@ def test_a_bug_is_confessed_without_a_traceback(monkeypatch: pytest.MonkeyPatch,
     assert "Traceback" not in err
     assert run("--debug", "schema") == main.BUG
     assert "Traceback" in capsys.readouterr().err
+
+
+def test_graph_writes_a_file_whose_ending_says_the_format(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("graph", "two-nodes", "-w", str(tmp_path / "a.mmd")) == 0
+    assert "flowchart" in (tmp_path / "a.mmd").read_text()
+    assert run("graph", "two-nodes") == 0
+    assert capsys.readouterr().out.startswith("<svg")
+    assert run("graph", "two-nodes", "-w", str(tmp_path / "a.pdf")) == 2
+    assert 'what ends with "pdf" is no format' in capsys.readouterr().err
+    assert not (tmp_path / "a.pdf").exists()

@@ -1,0 +1,1 @@
+"""Floor 6: pictures of a cluster: svg, dot, mermaid, and html that stands alone."""

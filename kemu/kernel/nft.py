@@ -9,7 +9,7 @@ from functools import cache
 from kemu.base.errors import MachineError
 from kemu.kernel.netlink import Netlink, attributes
 
-_STATELESS = 1 << 1  # NFT_CTX_OUTPUT_STATELESS. Source: nftables/libnftables.h
+_STATELESS = 1 << 2  # NFT_CTX_OUTPUT_STATELESS. Source: include/nftables/libnftables.h of nftables
 _NETFILTER = 12
 _NFT_MSG_GETTABLE = 10 << 8 | 1  # NFNL_SUBSYS_NFTABLES. Source: include/uapi/linux/netfilter/nf_tables.h
 _FAMILIES = {1: "inet", 2: "ip", 3: "arp", 5: "netdev", 7: "bridge", 10: "ip6"}

@@ -49,6 +49,18 @@ def problems(topology: Topology, options: Options) -> Iterator[Problem]:
     for one, other in combinations(topology.nodes, 2):
         pairs.setdefault((one.segment, other.segment), []).append((one, other))
     yield from (_apart(*nodes[0], len(nodes) - 1) for (here, there), nodes in pairs.items() if here != there)
+    if any(here == there for here, there in pairs):
+        yield from dropped(topology, "host-gw")
+
+
+def dropped(topology: Topology, what: str) -> Iterator[Problem]:
+    """Yield that a fabric which looks at addresses drops the packets that take a plain route. The original comes up there, too."""
+    if not topology.fabric.allow_foreign_addresses:
+        message = (
+            f"{what} sends packets with pods' addresses from node to node, and this fabric drops them "
+            "(allowForeignAddresses: false): a tunnel, such as vxlan, would pass"
+        )
+        yield Problem(message=message, harmless=True)
 
 
 def _apart(one: Node, other: Node, more: int) -> Problem:

@@ -26,7 +26,7 @@ from kemu.plan.objects import Addr, Fdb, Link, Neigh, Object, Sysctl, Vxlan
 from kemu.spec.model import Node, Topology
 
 from . import _flannel
-from .host_gw import routes_to
+from .host_gw import dropped, routes_to
 
 TRAITS = Traits(
     family="overlay",
@@ -59,8 +59,9 @@ def mtu(topology: Topology, options: Options, node: Node) -> int:
 
 
 def problems(topology: Topology, options: Options) -> Iterator[Problem]:
-    """Yield nothing: a tunnel needs only that nodes reach each other."""
-    return iter(())
+    """Yield what only plain routes meet: a tunnel needs no more than that nodes reach each other."""
+    if options.direct_routing and len({node.segment for node in topology.nodes}) < len(topology.nodes):
+        yield from dropped(topology, "directRouting")
 
 
 def desired(topology: Topology, options: Options) -> Iterator[Object]:

@@ -228,7 +228,8 @@ class Cluster:
         ends = [self.endpoints(text, namespace=namespace, kinds=kinds) for text in (senders, receivers)]
         pairs = choose_pairs(ends[0], ends[1], every=every, sample=sample)
         nodes = [node.netns for node in self.endpoints(kinds=("node",))]
-        return with_expectations(measure(self.name, pairs, read_probe(protocol, port), between=nodes, reporter=reporter))
+        matrix = measure(self.name, pairs, read_probe(protocol, port), between=nodes, reporter=reporter)
+        return with_expectations(matrix, self.model.fabric)
 
     def perf(
         self, source: str, target: str, request: Request, *, namespace: str = "default", reporter: Reporter = SILENT

@@ -10,6 +10,7 @@ from itertools import product
 from kemu.api.endpoint import Endpoint
 from kemu.base.errors import UsageError
 from kemu.reach.model import Matrix, Probe, Result, Target, read_protocol
+from kemu.spec.model import Fabric
 
 __all__ = ["Matrix", "Result", "choose_pairs", "read_probe", "target_of", "with_expectations"]
 
@@ -41,8 +42,10 @@ def read_probe(protocol: str, port: int | None) -> Probe:
     return Probe(protocol=read_protocol(protocol), port=port)
 
 
-def with_expectations(matrix: Matrix) -> Matrix:
-    """Return a matrix that says what is not meant to work: hosts have no route to pods; Services are their way in."""
+def with_expectations(matrix: Matrix, fabric: Fabric) -> Matrix:
+    """Return a matrix that says what is not meant to work: hosts reach pods only through a fabric that knows where they are."""
+    if fabric.leads_to_pods:
+        return matrix
     return replace(matrix, results=tuple(replace(one, expected="deny") if _is_denied(one) else one for one in matrix.results))
 
 

@@ -50,12 +50,13 @@ class UsageError(KemuError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One thing that is wrong in a file. `forcible` problems are only warnings under `--force`."""
+    """One thing that is wrong in a file. `forcible` problems are only warnings under `--force`, and `harmless` ones always."""
 
     message: str
     mark: Mark | None = None
     hint: str = ""
     forcible: bool = False
+    harmless: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return the problem as JSON: file, line and column are null for a problem of the whole input."""

@@ -171,6 +171,10 @@ def _nft(rule: str) -> Callable[[], None]:
     return attempt
 
 
+def _nft_bridge() -> None:
+    nft.run(f"table bridge kemu-try {{\n{_BRIDGE_RULES}\n}}\n")
+
+
 def _bridge_filter() -> None:
     path = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
     if not path.exists():
@@ -182,6 +186,12 @@ _GENEVE = _attr(1, struct.pack("I", 1)) + _attr(2, bytes([192, 0, 2, 1]))  # net
 _IPIP = _attr(3, bytes([192, 0, 2, 1]))  # remote: one without any is the kernel's own tunl0
 _NETEM = struct.pack("IIIIII", 0, 1000, 0, 0, 0, 0)
 
+#: What the fabric's filter is made of: names of ports with addresses in sets, ranges of ports, jumps.
+_BRIDGE_RULES = """\
+set s { type ifname . ipv4_addr; }
+chain d { meta l4proto . th dport { tcp . 1-2, udp . 3 } counter drop; }
+chain c { type filter hook forward priority filter; iifname . arp saddr ip != @s drop; oifname . ip daddr != @s jump d; }"""
+
 _TESTS: dict[str, _Test] = {
     "br_netfilter": _Test("filters on bridged packets", _bridge_filter, "br_netfilter"),
     "link:bridge": _Test("bridges", _make_link("bridge"), "bridge"),
@@ -190,6 +200,7 @@ _TESTS: dict[str, _Test] = {
     "link:ipip": _Test("IPIP tunnels", _make_link("ipip", _IPIP), "ipip"),
     "link:geneve": _Test("Geneve tunnels", _make_link("geneve", _GENEVE), "geneve"),
     "link:wireguard": _Test("WireGuard in the kernel", _make_link("wireguard"), "wireguard"),
+    "nft:bridge": _Test("nftables on bridges", _nft_bridge, "nft_meta_bridge"),
     "nft:masquerade": _Test("nftables with address translation", _nft("masquerade fully-random"), "nft_masq"),
     "qdisc:netem": _Test("delay and loss on links", _make_qdisc("netem", _NETEM), "sch_netem"),
 }

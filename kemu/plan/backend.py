@@ -5,7 +5,7 @@ TRAITS = Traits(...)                              what `kemu backends` prints
 NEEDS = frozenset({"link:vxlan"})                 capabilities, checked before anything is touched
 class Options: ...                                frozen dataclass of option() fields; the keys of the YAML in snake case
 def mtu(topology, options, node) -> int           of the pods' devices, in bytes
-def problems(topology, options)                   what this backend cannot do with this topology; forcible or not
+def problems(topology, options)                   what this backend cannot do with this topology; forcible, harmless or not
 def desired(topology, options)                    the kernel objects, beside those that every backend shares
 """
 

@@ -13,8 +13,9 @@ from collections.abc import Iterable, Iterator
 
 from kemu.base.marks import Origin
 from kemu.base.names import device_name, mac_address
-from kemu.plan.objects import Addr, Bridge, BridgePort, Link, Netns, Object, Route, Sysctl, Veth, address, broadcast
-from kemu.spec.model import Host, IPAddress, Node, Pod, Segment, Topology
+from kemu.plan import fabric_filter
+from kemu.plan.objects import Addr, Bridge, BridgePort, Link, Netns, NftTable, Object, Route, Sysctl, Veth, address, broadcast
+from kemu.spec.model import Host, IPAddress, Node, Pod, PodRoutes, Segment, Topology
 
 FABRIC = "fabric"
 ROUTER = "router"
@@ -33,6 +34,11 @@ _ERROR_LIMITS = ("net/ipv4/icmp_ratelimit", "net/ipv6/icmp/ratelimit")
 
 DEFAULT_ROUTE = {4: "0.0.0.0/0", 6: "::/0"}
 IPV6_METRIC = 1024  # what the kernel gives an IPv6 route without a metric. Source: IP6_RT_PRIO_USER, include/net/ip6_route.h
+
+
+def needs(topology: Topology) -> frozenset[str]:
+    """Return the capabilities that the shared objects of a topology ask for, beside what every backend needs."""
+    return fabric_filter.NEEDS if fabric_filter.is_wanted(topology.fabric) else frozenset()
 
 
 def desired(topology: Topology) -> Iterator[Object]:
@@ -107,6 +113,25 @@ def _fabric(topology: Topology) -> Iterator[Object]:
         yield Sysctl(netns=FABRIC, name=f"net/bridge/bridge-nf-call-{name}", value="0", origin=origin)
     for segment in topology.fabric.segments:
         yield _segment_bridge(topology, segment)
+    if fabric_filter.is_wanted(topology.fabric):
+        yield _fabric_filter(topology, origin)
+
+
+def _fabric_filter(topology: Topology, origin: Origin) -> NftTable:
+    machines: list[Node | Host] = [*topology.nodes, *topology.hosts]
+    owned = {_machine_port(one): one.addresses for one in machines}
+    body = fabric_filter.body(topology.fabric, owned, map(_router_port, topology.fabric.segments))
+    return NftTable(netns=FABRIC, family="bridge", name=FABRIC, body=body, origin=origin)
+
+
+def _router_port(segment: Segment) -> str:
+    """Return the name of the router's port in a segment. The dot keeps it apart from the machines' ports."""
+    return f"router.{segment.position}"
+
+
+def _machine_port(machine: Node | Host) -> str:
+    """Return the name of a node's or host's port in its segment."""
+    return device_name(machine.name)
 
 
 def _segment_bridge(topology: Topology, segment: Segment) -> Link:
@@ -155,7 +180,7 @@ def _cable(
 
 
 def _router(topology: Topology) -> Iterator[Object]:
-    """Yield the router: an interface in every segment, and no route but those; so it answers unreachable for all else."""
+    """Yield the router: an interface in every segment, and the routes that the file grants it; it answers unreachable for all else."""
     origin = Origin(part="router")
     yield Netns(netns=ROUTER, origin=origin)
     yield from _families(topology, ROUTER, origin)
@@ -165,9 +190,19 @@ def _router(topology: Topology) -> Iterator[Object]:
     for segment in topology.fabric.segments:
         dev = f"eth{segment.position}"
         where = Origin(part="router", mark=segment.mark)
-        ends = ((f"router.{segment.position}", _ROUTER_PORTS + segment.position), ETH0_INDEX + segment.position)
+        ends = ((_router_port(segment), _ROUTER_PORTS + segment.position), ETH0_INDEX + segment.position)
         yield from _cable(topology, segment, ROUTER, dev, ends, where)
         yield from addresses(ROUTER, dev, segment.router, _prefixes(segment), where)
+    if topology.fabric.pod_routes is PodRoutes.STATIC:
+        for node in topology.nodes:
+            yield from _pod_routes(topology, node)
+
+
+def _pod_routes(topology: Topology, node: Node) -> Iterator[Object]:
+    """Yield the router's routes to a node's pods, as a cloud's route table has them."""
+    dev = f"eth{topology.segment(node).position}"
+    for subnet, gateway in zip(node.pod_subnets, node.addresses, strict=True):
+        yield route(ROUTER, subnet, dev, gateway, Origin(part="podRoutes", mark=node.mark))
 
 
 def _prefixes(segment: Segment) -> tuple[int, ...]:
@@ -179,7 +214,7 @@ def _machine(topology: Topology, machine: Node | Host, port_index: int, origin: 
     segment = topology.segment(machine)
     yield Netns(netns=machine.netns, origin=origin)
     yield from _families(topology, machine.netns, origin)
-    yield from _cable(topology, segment, machine.netns, "eth0", ((device_name(machine.name), port_index), ETH0_INDEX), origin)
+    yield from _cable(topology, segment, machine.netns, "eth0", ((_machine_port(machine), port_index), ETH0_INDEX), origin)
     yield from addresses(machine.netns, "eth0", machine.addresses, _prefixes(segment), origin)
     yield from default_routes(machine.netns, "eth0", segment.router, origin)
 

@@ -38,11 +38,12 @@ def build_plan(topology: Topology, *, force: bool = False) -> Plan:
     backend = find_backend(topology.networking.backend.name)
     options = topology.networking.backend.options
     problems = list(backend.problems(topology, options))
-    if fatal := [problem for problem in problems if not (force and problem.forcible)]:
+    if fatal := [one for one in problems if not (one.harmless or (force and one.forcible))]:
         raise SpecError(fatal)
     objects = _unite([*base.desired(topology), *backend.desired(topology, options)])
     objects |= {item.key: item for item in base.users_settings(topology)}
-    return Plan(objects=objects, needs=backend.NEEDS, warnings=tuple(problem.message for problem in problems))
+    needs = backend.NEEDS | base.needs(topology)
+    return Plan(objects=objects, needs=needs, warnings=tuple(problem.message for problem in problems))
 
 
 def _unite(objects: Iterable[Object]) -> dict[Key, Object]:

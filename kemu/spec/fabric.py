@@ -1,4 +1,4 @@
-"""Reading `fabric:`: its MTU, and the segments with their subnets."""
+"""Reading `fabric:`: its MTU, what it lets through and knows, and the segments with their subnets."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from kemu.spec import defaults
 from kemu.spec.check import Claim, check_unique, choose_families
 from kemu.spec.expand import Names, read_entries
-from kemu.spec.model import IPNetwork, Segment
+from kemu.spec.model import Fabric, IPNetwork, PodRoutes, Segment
 from kemu.spec.tables import Entry
 
 MTU = 1500
@@ -15,7 +15,18 @@ LEAST_IPV6_MTU = 1280  # Source: RFC 8200, section 5
 TUNNEL_HEADERS = 100  # bytes that the largest of all backends' headers stays below
 
 
-def read_mtu(part: Entry, versions: Sequence[int]) -> int:
+def read_fabric(part: Entry, segments: Sequence[Segment], versions: Sequence[int]) -> Fabric:
+    """Return the fabric of these segments."""
+    return Fabric(
+        mtu=_read_mtu(part, versions),
+        segments=tuple(segments),
+        allow_foreign_addresses=part.get("allowForeignAddresses", True),
+        pod_routes=part.get("podRoutes", PodRoutes.NONE),
+        deny=tuple(part.get("deny", ())),
+    )
+
+
+def _read_mtu(part: Entry, versions: Sequence[int]) -> int:
     """Return the fabric's MTU; with IPv6 it has a least value."""
     mtu: int = part.get("mtu", MTU)
     if 6 in versions and mtu < LEAST_IPV6_MTU + TUNNEL_HEADERS:

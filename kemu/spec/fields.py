@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, get_type_hints
 
 from kemu.spec.address_kinds import Addresses, Prefixes, Subnets
+from kemu.spec.denials import Denials
 from kemu.spec.kinds import (
     BAD,
     Boolean,
@@ -24,20 +25,12 @@ from kemu.spec.kinds import (
     Sysctls,
     Text,
 )
-from kemu.spec.model import IpFamily, KubeProxyMode, PolicyEngine, Protocol
+from kemu.spec.model import IpFamily, KubeProxyMode, PodRoutes, PolicyEngine, Protocol
 from kemu.spec.source import Log, MappingNode, Node, ScalarNode, find_close, is_null, kind_of
 from kemu.spec.tables import Field, Table
 
 CLUSTER_NAME_LENGTH = 32
 MOST = 5000  # of nodes or of one pod's replicas: far beyond what a machine holds, and short of a slip of the finger
-
-
-class PodRoutes(StrEnum):
-    """`fabric.podRoutes`."""
-
-    NONE = "none"
-    STATIC = "static"
-    BGP = "bgp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,14 +123,16 @@ FABRIC = Table(
         "segments": Field(kind=ListOf(SEGMENT, 1), help="Layer-2 networks, joined by a router.", default="one, called lan"),
         "link": LINK,
         "allowForeignAddresses": Field(
-            kind=Except(Boolean(), frozenset({True})),
-            help="Whether the fabric carries packets with pods' addresses.",
+            kind=Boolean(),
+            help="Whether it carries addresses that are not of the machine a packet comes from or goes to; clouds do not.",
             default="true",
         ),
         "podRoutes": Field(
-            kind=Except(Choice(PodRoutes), frozenset({"none"})), help="What the fabric knows of pods.", default="none"
+            kind=Except(Choice(PodRoutes), frozenset({PodRoutes.NONE, PodRoutes.STATIC})),
+            help="What its router knows of pods; static: a route to each node's podSubnet, as a cloud's route table.",
+            default="none",
         ),
-        "deny": Field(kind=Later(), help="A firewall between nodes."),
+        "deny": Field(kind=Denials(), help="A firewall on it: what passes between no two machines."),
     },
 )
 NODE = Table(

@@ -56,6 +56,14 @@ class Protocol(StrEnum):
     SCTP = "SCTP"
 
 
+class PodRoutes(StrEnum):
+    """`fabric.podRoutes`: what the fabric's router knows of pods."""
+
+    NONE = "none"
+    STATIC = "static"
+    BGP = "bgp"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backend:
     """`networking.backend`: a name, and the backend's own options object (a frozen dataclass of its module)."""
@@ -90,11 +98,37 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Denial:
+    """One entry of `fabric.deny`: an IP protocol by its number, whole or only towards the ports from `first` to `last`."""
+
+    protocol: int
+    first: int = 0
+    last: int = 65535
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is the protocol as a whole."""
+        return (self.first, self.last) == (0, 65535)
+
+    def overlaps(self, other: Denial) -> bool:
+        """Return whether a packet can be meant by both."""
+        return self.protocol == other.protocol and self.first <= other.last and other.first <= self.last
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fabric:
     """`fabric:`, the underlay. `mtu` in bytes."""
 
     mtu: int
     segments: tuple[Segment, ...]
+    allow_foreign_addresses: bool = True
+    pod_routes: PodRoutes = PodRoutes.NONE
+    deny: tuple[Denial, ...] = ()
+
+    @property
+    def leads_to_pods(self) -> bool:
+        """Whether a packet from outside the cluster finds its way to a pod's own address."""
+        return self.pod_routes is PodRoutes.STATIC and self.allow_foreign_addresses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,6 @@ from kemu.spec.model import (
     Pod,
     Port,
     Protocol,
-    Segment,
     Topology,
 )
 from kemu.spec.sets import apply_sets
@@ -56,7 +55,7 @@ def read_topology(
         name=name,
         namespaces=namespaces,
         networking=drafts.networking,
-        fabric=Fabric(mtu=drafts.mtu, segments=tuple(drafts.segments)),
+        fabric=drafts.fabric,
         nodes=tuple(_node(one, i, dealt[one], drafts.subnets[one.name]) for i, one in enumerate(drafts.nodes)),
         pods=tuple(_pod(one, dealt[one], values[id(one.entry)]) for one in drafts.pods),
         hosts=tuple(_host(one, i, dealt[one]) for i, one in enumerate(drafts.hosts)),
@@ -91,8 +90,7 @@ class _Drafts:
     """The file with counts expanded and subnets dealt out, as far as it is right; `subnets` are the nodes', by name."""
 
     networking: Networking
-    mtu: int
-    segments: Sequence[Segment]
+    fabric: Fabric
     nodes: Sequence[Draft]
     hosts: Sequence[Draft]
     subnets: Mapping[str, tuple[IPNetwork, ...]]
@@ -115,8 +113,7 @@ def _read_drafts(root: Entry, backends: Mapping[str, type[Any]], backend: str | 
     subnets = _node_subnets(networking_part, networking, nodes) if is_known and complete else {}
     return _Drafts(
         networking=networking,
-        mtu=fabric.read_mtu(fabric_part, versions),
-        segments=segments if is_known else [],
+        fabric=fabric.read_fabric(fabric_part, segments if is_known else (), versions),
         nodes=nodes,
         hosts=hosts,
         subnets=subnets,
@@ -144,7 +141,7 @@ def _node_subnets(part: Entry, networking: Networking, nodes: Sequence[Draft]) -
 def _deal(root: Entry, drafts: _Drafts) -> dict[Draft, tuple[IPAddress, ...]]:
     """Return the addresses of all machines and pods whose places are known."""
     check_names(root.log, [*drafts.nodes, *drafts.hosts, *drafts.pods])
-    segments = {one.name: segment_place(one.name, one.subnets) for one in drafts.segments}
+    segments = {one.name: segment_place(one.name, one.subnets) for one in drafts.fabric.segments}
     nodes = {name: node_place(name, row) for name, row in drafts.subnets.items()}
     machines = [(drafts.nodes, defaults.NODES_FROM), (drafts.hosts, defaults.HOSTS_FROM)]
     return {

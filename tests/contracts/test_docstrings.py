@@ -16,6 +16,7 @@ SPOKEN_FOR = {
     "kemu.plan.objects": "`key` means the same in each, and the head of the file says what",
     "kemu.spec.kinds": "`read` and `schema` mean the same in each, and the Protocol says what",
     "kemu.spec.address_kinds": "the same",
+    "kemu.spec.denials": "the same",
     "kemu.spec.tables": "the same",
     "kemu.spec.fields": "the same",
 }

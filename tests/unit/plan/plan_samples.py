@@ -57,5 +57,6 @@ SAMPLES: dict[str, Object] = {
     "own entry": Fdb(netns="n1", dev="eth0", mac=_MAC, own=True),
     "setting": Sysctl(netns="n1", name="net/ipv4/conf/flannel.1/rp_filter", value="1"),
     "qdisc": Qdisc(netns="n1", dev="eth0", parent="root", kind="tbf", handle="8001:"),
+    "bridge's table": NftTable(netns="fabric", family="bridge", name="fabric", body="\tchain c {\n\t\tdrop\n\t}"),
     "table": NftTable(netns="n1", family="ip", name="mine", body="\tchain c {\n\t\tdrop\n\t}"),
 }

@@ -8,9 +8,9 @@ from ipaddress import ip_address, ip_network
 import pytest
 from plan_models import BACKENDS, COMBINATIONS, build, build_topology
 
-from kemu.plan.build import Plan
+from kemu.plan.build import Plan, build_plan
 from kemu.plan.objects import Addr, Bridge, BridgePort, Fdb, Link, Neigh, NftTable, Object, Route, Sysctl, Veth, Vxlan
-from kemu.spec.model import Segment
+from kemu.spec.model import Segment, Topology
 
 
 def _of(plan: Plan, kind: type[Object], netns: str = "n1") -> list[Object]:
@@ -145,6 +145,21 @@ def test_host_gw_names_nodes_in_two_segments_once_a_pair_of_segments() -> None:
     [problem] = module.problems(apart, module.Options())
     assert problem.forcible
     assert "n1 (segment lan) and n3 (segment far)" in problem.message
+
+
+def _strict(backend: str, **options: object) -> Topology:
+    topology = build_topology(backend=backend, **options)  # type: ignore[arg-type]
+    return replace(topology, fabric=replace(topology.fabric, allow_foreign_addresses=False))
+
+
+@pytest.mark.parametrize(("backend", "options"), [("host-gw", {}), ("vxlan", {"direct_routing": True})])
+def test_plain_routes_over_a_fabric_that_drops_pods_addresses_are_a_warning(backend: str, options: dict[str, object]) -> None:
+    [warning] = build_plan(_strict(backend, **options)).warnings
+    assert "this fabric drops them (allowForeignAddresses: false)" in warning
+
+
+def test_tunnel_over_a_fabric_that_drops_pods_addresses_is_fine() -> None:
+    assert build_plan(_strict("vxlan")).warnings == ()
 
 
 def test_host_gw_leaves_out_the_routes_between_segments() -> None:

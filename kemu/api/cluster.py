@@ -16,6 +16,7 @@ from kemu.api.status import Status
 from kemu.api.topology import Topology
 from kemu.base.errors import NotFoundError, SpecError, StateError, UsageError
 from kemu.base.reporter import SILENT, Reporter
+from kemu.check.model import Report
 from kemu.cluster import lifecycle
 from kemu.cluster.lifecycle import UpResult
 from kemu.cluster.state import Record, StateDirectory
@@ -25,6 +26,7 @@ from kemu.plan.build import Plan
 from kemu.reach.model import Matrix
 from kemu.spec import endpoints, model
 from kemu.spec.hosts import show_hosts
+from kemu.spec.model import Expectation
 
 
 class Cluster:
@@ -244,6 +246,22 @@ class Cluster:
         sides = [Side(endpoint=end.full, netns=str(end.netns), address=end.address, node=end.spec.node) for end in ends]
         runs = measure(sides[0], sides[1], request, backend=self.topology.backend, reporter=reporter)
         return PerfReport(cluster=self.name, runs=tuple(runs))
+
+    def test(
+        self, expectations: Sequence[Expectation] | None = None, *, file: str | None = None, reporter: Reporter = SILENT
+    ) -> Report:
+        """Return what came of expectations, by default those of the cluster's own file; `file` is where others stand.
+
+        None at all is a UsageError: a test of nothing would pass.
+        """
+        process.need_root()
+        from kemu.check.run import check  # noqa: PLC0415 (sockets and processes, which only this needs)
+
+        wanted = self.model.expect if expectations is None else expectations
+        path = self.record.file if file is None else file
+        if not wanted:
+            raise UsageError(f"{Path(path).name or self.name} expects nothing", hint="expect: [allow: any -> any] is a beginning")
+        return check(self.name, self.model, wanted, file=path, reporter=reporter)
 
 
 def _warnings(topology: model.Topology) -> list[str]:

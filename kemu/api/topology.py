@@ -36,19 +36,17 @@ class Topology:
         Without `file`, it is kemu.yaml, or the only *.kemu.yaml, of this directory. `backend` replaces the file's; `sets` are changes
         such as "nodes.n1.address=172.18.0.9". Raises SpecError with every problem.
         """
-        if file == STDIN:
-            return cls._read(Source(name="<stdin>", text=_decode("<stdin>", sys.stdin.buffer.read())), backend, sets)
-        path = find_file(file)
-        name = str(file) if file is not None and path == Path(file) else path.name
-        return cls._read(Source(name=name, text=_decode(name, _read_bytes(path)), path=path.resolve()), backend, sets)
+        return cls.read(load_source(file), backend=backend, sets=sets)
 
     @classmethod
     def parse(cls, text: str, *, file: str = "", backend: str | None = None, sets: Sequence[str] = ()) -> Topology:
         """Return the topology in a text; `file` is the path that it is said to come from, whose name the cluster takes."""
-        return cls._read(Source(name=Path(file).name or "<text>", text=text, path=Path(file) if file else None), backend, sets)
+        source = Source(name=Path(file).name or "<text>", text=text, path=Path(file) if file else None)
+        return cls.read(source, backend=backend, sets=sets)
 
     @classmethod
-    def _read(cls, source: Source, backend: str | None, sets: Sequence[str]) -> Topology:
+    def read(cls, source: Source, *, backend: str | None = None, sets: Sequence[str] = ()) -> Topology:
+        """Return the topology in a source, which `load_source` gives."""
         topology = read_topology(source, backend=backend, sets=tuple(sets))
         record = Record(cluster=topology.name, file=str(source.path or ""), backend=backend, sets=tuple(sets))
         return cls(topology, record)
@@ -103,6 +101,15 @@ def _lesson(path: Path) -> tuple[str, ...]:
             break
         lines.append(line.removeprefix("#").strip())
     return tuple(lines)
+
+
+def load_source(file: str | Path | None = None) -> Source:
+    """Return the text of a file, of standard input (`-`), of the bundled topology of that name, or of this directory's own file."""
+    if file == STDIN:
+        return Source(name="<stdin>", text=_decode("<stdin>", sys.stdin.buffer.read()))
+    path = find_file(file)
+    name = str(file) if file is not None and path == Path(file) else path.name
+    return Source(name=name, text=_decode(name, _read_bytes(path)), path=path.resolve())
 
 
 def find_file(file: str | Path | None) -> Path:

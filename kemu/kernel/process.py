@@ -68,8 +68,8 @@ def _mount(source: bytes, target: bytes, flags: int) -> None:
 
 def run_inside(surroundings: Surroundings, command: Sequence[str], **options: Any) -> subprocess.CompletedProcess[str]:
     """Run a command in these surroundings and wait for it; `options` are those of subprocess.run."""
-    settings: dict[str, Any] = {"text": True, **options}
-    return subprocess.run(command, check=False, preexec_fn=enter(surroundings), **settings)
+    settings: dict[str, Any] = {"text": True, "check": False, **options}
+    return subprocess.run(command, preexec_fn=enter(surroundings), **settings)  # noqa: PLW1510 (check is among the settings)
 
 
 def run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:

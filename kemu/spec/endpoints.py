@@ -123,7 +123,9 @@ def _by_name(topology: Topology, text: str, namespace: str) -> Endpoint:
         )
     if len(found) > 1:
         raise UsageError(f'"{text}" may be {" or ".join(one.full for one in found)}', hint="write it in full")
-    return replace(found[0], port=_port(match["port"]), protocol=(match["protocol"] or "").lower())
+    return replace(
+        found[0], port=None if match["port"] is None else read_port(match["port"]), protocol=(match["protocol"] or "").lower()
+    )
 
 
 def _words(match: re.Match[str], namespace: str) -> tuple[str, str, str]:
@@ -152,9 +154,8 @@ def _hint(topology: Topology, name: str) -> str:
     return f'did you mean "{near[0]}"?' if near else f"there are {', '.join(names[:8])}{' …' if len(names) > 8 else ''}"
 
 
-def _port(text: str | None) -> int | None:
-    if text is None:
-        return None
+def read_port(text: str) -> int:
+    """Return the number of a port; UsageError if there is none like it."""
     if not text.isascii() or not text.isdigit() or len(text) > 5 or not 0 < int(text) < 65536:
         raise UsageError(f'"{text}" is no port', hint="a number from 1 to 65535")
     return int(text)

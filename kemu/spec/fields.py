@@ -19,6 +19,7 @@ from kemu.spec.kinds import (
     Label,
     Labels,
     Later,
+    Line,
     ListOf,
     ListOr,
     NumberOr,
@@ -28,6 +29,7 @@ from kemu.spec.kinds import (
 from kemu.spec.model import IpFamily, KubeProxyMode, PodRoutes, PolicyEngine, Protocol
 from kemu.spec.source import Log, MappingNode, Node, ScalarNode, find_close, is_null, kind_of
 from kemu.spec.tables import Field, Table
+from kemu.spec.ways import WayKind, Ways
 
 CLUSTER_NAME_LENGTH = 32
 MOST = 5000  # of nodes or of one pod's replicas: far beyond what a machine holds, and short of a slip of the finger
@@ -207,6 +209,21 @@ NAMESPACE = Table(
     {"name": Field(kind=Label(), help="Its name.", required=True, example="shop"), "labels": LABELS},
 )
 
+EXPECTATION = Table(
+    "expectation",
+    {
+        "name": Field(kind=Line(), help="What it is called where it is reported.", default="what it says"),
+        "allow": Field(kind=Ways(), help="Who must reach whom."),
+        "deny": Field(kind=Ways(), help="Who must not; what the same entry allows is left out of any."),
+        "perf": Field(kind=WayKind(), help="Between whom a TCP stream must be as fast as above and below say."),
+        "rtt": Field(kind=WayKind(), help="Between whom a ping must take as long as above and below say."),
+        "above": Field(kind=Text(), help="The least that is right: a rate, as 800mbit; with rtt a duration, as 5ms."),
+        "below": Field(kind=Text(), help="The most that is right."),
+        "seconds": Field(kind=Integer(1, 3600), help="How long perf measures each pair.", default="3"),
+        "model": Field(kind=Later(), help="The rules of the Kubernetes network model."),
+    },
+)
+
 
 def networking_table(backends: Mapping[str, type[Any]]) -> Table:
     """Return the keys of `networking:` for these backends."""
@@ -224,6 +241,10 @@ def networking_table(backends: Mapping[str, type[Any]]) -> Table:
             "policyEngine": Field(kind=Choice(PolicyEngine), help="Who enforces NetworkPolicies.", default="auto"),
         },
     )
+
+
+#: The keys of a file that holds expectations alone.
+EXPECTATIONS = Table("", {"expect": Field(kind=ListOf(EXPECTATION, 1), help="What must hold.", required=True)}, extensible=True)
 
 
 def topology_table(backends: Mapping[str, type[Any]]) -> Table:
@@ -251,7 +272,7 @@ def topology_table(backends: Mapping[str, type[Any]]) -> Table:
             "internet": Field(
                 kind=Except(Boolean(), frozenset({False})), help="A way out through this machine.", default="false"
             ),
-            "expect": Field(kind=Later(), help="What must hold."),
+            "expect": Field(kind=ListOf(EXPECTATION, 1), help="What must hold; kemu test tries it."),
         },
         extensible=True,
     )

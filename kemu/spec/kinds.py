@@ -68,6 +68,21 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
+class Line:
+    """A text of one line that has something in it."""
+
+    word: str = "text"
+
+    def read(self, node: Node, log: Log, about: str) -> Any:
+        if isinstance(node, ScalarNode) and node.value.strip() and node.value.isprintable():
+            return node.value
+        return refuse(node, log, about, "a line of text")
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string"}
+
+
+@dataclass(frozen=True, slots=True)
 class Label:
     """A DNS label."""
 

@@ -216,6 +216,59 @@ class Namespace:
     mark: Mark | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """`A -> B:port/protocol` of an expectation: who sends what to whom. Both ends are as the file says them; kemu.spec.ways finds them.
+
+    `protocol` is icmp, tcp or udp; `port` is None exactly for ICMP.
+    """
+
+    senders: str
+    receivers: str
+    protocol: str = "icmp"
+    port: int | None = None
+    mark: Mark | None = None
+
+    def __str__(self) -> str:
+        if self.port is None:
+            return f"{self.senders} -> {self.receivers}"
+        receivers = f"[{self.receivers}]" if self.receivers.count(":") > 1 else self.receivers
+        return f"{self.senders} -> {receivers}:{self.port}{'' if self.protocol == 'tcp' else f'/{self.protocol}'}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReachExpectation:
+    """An entry of `expect:` about who reaches whom. A denied way from or to `any` leaves out what the same entry allows."""
+
+    name: str
+    allow: tuple[Way, ...] = ()
+    deny: tuple[Way, ...] = ()
+    mark: Mark | None = None
+
+
+class Figure(StrEnum):
+    """What an entry of `expect:` measures: a rate in bit/s by iperf3, or a round trip in seconds."""
+
+    PERF = "perf"
+    RTT = "rtt"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FigureExpectation:
+    """An entry of `expect:` about a figure: at least `above`, at most `below`. `seconds` is how long a rate is measured."""
+
+    name: str
+    figure: Figure
+    way: Way
+    above: float | None = None
+    below: float | None = None
+    seconds: int = 3
+    mark: Mark | None = None
+
+
+Expectation = ReachExpectation | FigureExpectation
+
+
 @dataclass(frozen=True, kw_only=True)
 class Topology:
     """A whole file. `source` is its absolute path, None for standard input; `text` the file, verbatim."""
@@ -227,6 +280,7 @@ class Topology:
     pods: tuple[Pod, ...] = ()
     hosts: tuple[Host, ...] = ()
     namespaces: tuple[Namespace, ...] = ()
+    expect: tuple[Expectation, ...] = ()
     source: Path | None = None
     text: str = field(default="", repr=False)
 

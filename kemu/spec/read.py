@@ -13,6 +13,7 @@ from kemu.spec import networking as network
 from kemu.spec.addresses import deal_addresses, deal_subnets, node_place, segment_place
 from kemu.spec.check import check_families, check_names, check_overlaps, check_unique
 from kemu.spec.expand import NODES, Draft, Names, expand_machines, expand_pods, read_entries
+from kemu.spec.expect import check_expectations, is_alone, read_expectations
 from kemu.spec.fields import CLUSTER_NAME_LENGTH, topology_table
 from kemu.spec.model import (
     Fabric,
@@ -48,10 +49,10 @@ def read_topology(
     drafts = _read_drafts(root, backends, backend)
     dealt = _deal(root, drafts)
     values = {id(one.entry): _pod_values(one.entry) for one in drafts.pods}
-    name, namespaces = _name(root), _namespaces(root)
+    name, namespaces, expect = _name(root), _namespaces(root), read_expectations(root)
     if log.problems:
         raise SpecError(log.problems)
-    return Topology(
+    topology = Topology(
         name=name,
         namespaces=namespaces,
         networking=drafts.networking,
@@ -59,9 +60,14 @@ def read_topology(
         nodes=tuple(_node(one, i, dealt[one], drafts.subnets[one.name]) for i, one in enumerate(drafts.nodes)),
         pods=tuple(_pod(one, dealt[one], values[id(one.entry)]) for one in drafts.pods),
         hosts=tuple(_host(one, i, dealt[one]) for i, one in enumerate(drafts.hosts)),
+        expect=expect,
         source=source.path,
         text=source.text,
     )
+    check_expectations(topology, expect, log)
+    if log.problems:
+        raise SpecError(log.problems)
+    return topology
 
 
 def _root(source: Source) -> YamlNode:
@@ -76,6 +82,8 @@ def _root(source: Source) -> YamlNode:
         log.wrong(one, "a file holds one topology, and this is a second", "write it into a file of its own")
     if not documents:
         log.wrong(None, f"{source.name} is empty", "the smallest topology is one line, such as: pods: {perNode: 2}")
+    if is_alone(source):
+        log.wrong(None, f"{source.name} holds expectations, and no topology", f"kemu test {source.name} tries them on a cluster")
     if log.problems:
         raise SpecError(log.problems)
     return topologies[0]

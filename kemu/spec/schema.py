@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kemu.spec.fields import (
+    EXPECTATION,
     FABRIC,
     HOST,
     NAMESPACE,
@@ -54,6 +55,7 @@ def field_reference(backends: Mapping[str, type[Any]]) -> Iterator[tuple[str, li
         ("pods[].ports[]", PORT),
         ("hosts[]", HOST),
         ("namespaces[]", NAMESPACE),
+        ("expect[]", EXPECTATION),
     )
     for where, table in tables:
         yield where, _rows(table)

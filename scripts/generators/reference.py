@@ -77,6 +77,11 @@ EXAMPLES: dict[str, Sequence[tuple[str, str]]] = {
         ("kemu status", "As it should be, or what is missing, changed or too much."),
         ("kemu status -o json", "The same for a script."),
     ],
+    "test": [
+        ("kemu test", "What the running cluster was brought up with."),
+        ("kemu test checks.yaml", "A file of nothing but `expect:`, on the running cluster."),
+        ("kemu test --up lab.yaml -o junit", "On a cluster of its own, for CI."),
+    ],
     "topologies": [
         ("kemu topologies", "The examples, with their lessons."),
         ("kemu topologies two-racks", "One of them as a file, to start from."),
@@ -96,6 +101,7 @@ ONES: dict[str, str] = {
     "plan": "`up` would change something (with `--diff`)",
     "reach": "a pair is lost",
     "status": "the cluster is not as it should be",
+    "test": "an expectation does not hold",
 }
 #: Values that a key accepts one day; kemu refuses them today and says so. By (place, key).
 LATER_VALUES: dict[tuple[str, str], Sequence[str]] = {

@@ -28,6 +28,7 @@ ROOMS: tuple[Room, ...] = (
     ),
     Room(floor=8, package="kemu.api", folder="kemu/api", what="`Cluster` and `Topology`: the Python API, a facade"),
     Room(floor=7, package="kemu.compare", folder="kemu/compare", what="one topology over several backends"),
+    Room(floor=7, package="kemu.check", folder="kemu/check", what="whether what a file expects holds"),
     Room(floor=6, package="kemu.reach", folder="kemu/reach", what="who reaches whom, by real packets"),
     Room(floor=6, package="kemu.perf", folder="kemu/perf", what="iperf3 between two namespaces"),
     Room(

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
 from kemu.api import Topology
+from kemu.api.expectations import Source, count_alone
+from kemu.api.topology import load_source
 from kemu.base.errors import SpecError
 from kemu.base.render import show_problems
 from kemu.cli import complete, options
@@ -29,18 +33,27 @@ def command(files: tuple[str, ...], backend: str | None, sets: tuple[str, ...], 
 
 def _check(file: str | None, backend: str | None, sets: tuple[str, ...], *, force: bool) -> dict[str, object]:
     """Check a file, and say so unless JSON is wanted."""
-    is_text = SETTINGS.output != "json"
     try:
-        topology = Topology.load(file, backend=backend, sets=sets)
-        plan = topology.plan(force=force)
+        cluster, said, warnings = _read(load_source(file), backend, sets, force=force)
     except SpecError as error:
-        if is_text:
+        if SETTINGS.output != "json":
             click.echo(show_problems(error.problems), err=True)
         return {"file": file, "cluster": None, "problems": [problem.to_dict() for problem in error.problems]}
-    if is_text:
-        model = topology.model
-        parts = [count(len(model.nodes), "node"), count(len(model.pods), "pod"), count(len(model.hosts), "host")]
-        click.echo(f"{topology.name} is fine: {', '.join(parts)}, {topology.backend}, {count(len(plan), 'object')}")
-        for warning in plan.warnings:
+    if SETTINGS.output != "json":
+        click.echo(said)
+        for warning in warnings:
             click.echo(f"warning: {warning}", err=True)
-    return {"file": file, "cluster": topology.name, "problems": []}
+    return {"file": file, "cluster": cluster, "problems": []}
+
+
+def _read(source: Source, backend: str | None, sets: tuple[str, ...], *, force: bool) -> tuple[str | None, str, Sequence[str]]:
+    """Return the name of a file's cluster, a sentence that says what it holds, and warnings. A file of expectations has no cluster."""
+    alone = count_alone(source)
+    if alone is not None:
+        return None, f"{source.name} is fine: {count(alone, 'expectation')}, and no topology to look for their endpoints in", ()
+    topology = Topology.read(source, backend=backend, sets=sets)
+    plan, model = topology.plan(force=force), topology.model
+    parts = [count(len(model.nodes), "node"), count(len(model.pods), "pod"), count(len(model.hosts), "host")]
+    parts += [topology.backend, count(len(plan), "object")]
+    parts += [count(len(model.expect), "expectation")] if model.expect else []
+    return topology.name, f"{topology.name} is fine: {', '.join(parts)}", plan.warnings

@@ -74,6 +74,11 @@ def test_perf(lab: Terminal) -> None:
     _check(_ask(lab, "perf", "a", "c", "-t", "1"), "kemu.perf/1")
 
 
+def test_expectations(lab: Terminal) -> None:
+    (lab.directory / "checks.yaml").write_text("expect: [{deny: a -> c:80}, {rtt: a -> c, below: 1min}]\n")
+    _check(_ask(lab, "test", "checks.yaml"), "kemu.test/1")
+
+
 def test_compare(lab: Terminal) -> None:
     found = _ask(lab, "compare", "two-nodes", "--backends", "host-gw", "-t", "1", "--rounds", "1")
     _check(found, "kemu.compare/1")

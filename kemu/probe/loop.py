@@ -13,7 +13,8 @@ READ_AND_WRITE = select.EPOLLIN | select.EPOLLOUT
 class Loop:
     """Calls a handler for each socket that has something. A context manager: leaving it closes every socket that it knows.
 
-    Handlers may close sockets, and must not add any: a number that is closed and given again within one turn would be confused.
+    Handlers may close sockets. One that adds some must bear that a new socket's handler is called without anything to tell: its number
+    may be that of a socket that was closed in the same turn.
     """
 
     def __init__(self) -> None:
@@ -24,10 +25,18 @@ class Loop:
         return self
 
     def __exit__(self, *exc: object) -> None:
+        self.close_all()
+
+    def close_all(self) -> None:
+        """Close every socket, and the loop."""
         for sock, _ in self._watched.values():
             sock.close()
         self._watched.clear()
         self._epoll.close()
+
+    def fileno(self) -> int:
+        """Return a descriptor that is readable when a turn has something to do, so that another loop can drive this one."""
+        return self._epoll.fileno()
 
     def add(self, sock: socket.socket, handler: Callable[[], None], *, events: int = READ) -> None:
         """Own the socket, and call `handler` whenever it has something to tell, errors included."""

@@ -13,11 +13,11 @@ Place = tuple[Path | None, str]
 
 def serve_receivers(tasks: Sequence[Task], port: int, serve: Callable[..., bool], *, loop: Loop) -> frozenset[Place]:
     """Serve `port` at the receivers' addresses; return the places where it is kemu that serves."""
-    names = {place_of(task): task.receiver.endpoint for task in reversed(tasks)}
+    receivers = {place_of(task): task.receiver for task in reversed(tasks)}
     return frozenset(
         (netns, address)
-        for (netns, address), name in names.items()
-        if netns and serve(loop, netns, address=address, port=port, name=name)
+        for (netns, address), one in receivers.items()
+        if netns and serve(loop, netns, address=address, port=port, name=one.endpoint, node=one.node)
     )
 
 

@@ -16,8 +16,8 @@ from itertools import groupby
 from kemu.base.errors import MachineError
 from kemu.probe.answer import read_answer
 from kemu.probe.errors import read_errors, reason_of_errno
+from kemu.probe.line_servers import serve_tcp
 from kemu.probe.loop import READ, READ_AND_WRITE, Loop
-from kemu.probe.responder import serve_tcp
 from kemu.probe.sockets import entering, handshake_seconds, open_tcp_socket
 from kemu.reach.model import DEFAULT_PORT, Probe
 from kemu.reach.rounds import WINDOW

@@ -12,8 +12,8 @@ from functools import partial
 
 from kemu.probe.answer import Served, read_answer
 from kemu.probe.errors import read_errors
+from kemu.probe.line_servers import serve_udp
 from kemu.probe.loop import Loop
-from kemu.probe.responder import serve_udp
 from kemu.probe.sockets import arrival_nanoseconds, entering, open_udp_socket
 from kemu.reach.model import DEFAULT_PORT, Probe
 from kemu.reach.servers import serve_receivers

@@ -176,6 +176,9 @@ _POD_COMMON = {
     "labels": LABELS,
     "sysctls": SYSCTLS,
     "ports": Field(kind=ListOf(PORT), help="Ports on which it serves, as in Kubernetes."),
+    "serve": Field(
+        kind=Boolean(), help="Whether kemu's responder answers on declared ports that no process serves.", default="true"
+    ),
 }
 POD = Table(
     "pod",
@@ -192,9 +195,6 @@ POD = Table(
         "containers": Field(kind=Later(), help="Processes that share the pod's network."),
         "hostNetwork": Field(
             kind=Except(Boolean(), frozenset({False})), help="Whether it shares its node's network.", default="false"
-        ),
-        "serve": Field(
-            kind=Except(Boolean(), frozenset({False})), help="Whether kemu serves its declared ports.", default="false"
         ),
         "networks": Field(kind=Later(), help="Further interfaces."),
         "image": Field(kind=Later(), help="kemu runs no images."),

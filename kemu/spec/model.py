@@ -174,7 +174,7 @@ class Port:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pod:
-    """A pod: one kernel namespace on a node."""
+    """A pod: one kernel namespace on a node. `serve`: whether kemu's responder answers on ports that no process of it serves."""
 
     name: str
     namespace: str
@@ -183,6 +183,7 @@ class Pod:
     labels: Mapping[str, str] = field(default_factory=dict)
     sysctls: Mapping[str, str] = field(default_factory=dict)
     ports: tuple[Port, ...] = ()
+    serve: bool = True
     mark: Mark | None = None
 
     @property

@@ -199,6 +199,7 @@ def _pod_values(entry: Entry) -> dict[str, Any]:
         "labels": entry.get("labels", {}),
         "sysctls": entry.get("sysctls", {}),
         "ports": tuple(_ports(entry)),
+        "serve": entry.get("serve", True),
         "mark": entry.log.mark(entry.node),
     }
 

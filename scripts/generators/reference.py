@@ -108,7 +108,6 @@ LATER_VALUES: dict[tuple[str, str], Sequence[str]] = {
     ("", "internet"): ("true",),
     ("fabric", "podRoutes"): ("bgp",),
     ("pods[]", "hostNetwork"): ("true",),
-    ("pods[]", "serve"): ("true",),
 }
 #: Verbs that hand back the exit code of a command inside.
 PASSING = ("exec", "shell")

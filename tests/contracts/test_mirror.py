@@ -21,8 +21,7 @@ EXCEPTIONS: dict[str, str] = {
     "kemu.kernel.read_entries": "the same",
     "kemu.kernel.write": "tests/kernel/cluster makes and mends clusters with it",
     "kemu.probe.limits": "tests/kernel/reach measures with it",
-    "kemu.probe.loop": "tests/kernel/reach measures with it",
-    "kemu.probe.responder": "tests/kernel/reach measures with it",
+    "kemu.probe.line_servers": "tests/kernel/reach measures with it",
 }
 
 

@@ -265,7 +265,7 @@ def test_null_is_absent() -> None:
 
 
 def test_what_works_already_may_be_said() -> None:
-    text = "internet: false\nfabric: {allowForeignAddresses: true, podRoutes: none}\npods: [{name: a, hostNetwork: false, serve: false}]"
+    text = "internet: false\nfabric: {allowForeignAddresses: true, podRoutes: none}\npods: [{name: a, hostNetwork: false}]"
     assert len(read(text).pods) == 1
 
 
@@ -286,6 +286,15 @@ pods:
     assert (first.number, first.protocol, first.name) == (53, Protocol.UDP, "dns")
     assert (second.protocol, second.name) == (Protocol.TCP, "")
     assert [pod.netns for pod in topology.pods] == ["shop.web", "default.web"]
+
+
+def test_declared_ports_are_served_unless_the_file_says_otherwise() -> None:
+    assert [pod.serve for pod in read("pods: [{name: a}, {name: b, serve: false}, {name: c, serve: true}]").pods] == [
+        True,
+        False,
+        True,
+    ]
+    assert not read("pods: {perNode: 1, serve: false}").pods[0].serve
 
 
 def test_a_pod_may_have_the_name_of_a_node() -> None:

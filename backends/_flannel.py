@@ -26,14 +26,9 @@ def desired(topology: Topology, part: str, mtu: int) -> Iterator[Object]:
     for node in topology.nodes:
         origin = Origin(part=part, mark=node.mark)
         yield from _bridge(topology, node, mtu, origin)
-        yield from _masquerade(topology, node, origin)
+        yield from _tables(topology, node, origin)
         for pod in topology.pods_of(node):
             yield from _pod(topology, node, pod, mtu, Origin(part=part, mark=pod.mark))
-
-
-def peers(topology: Topology, node: Node) -> Iterator[Node]:
-    """Yield the other nodes, in the order of the file."""
-    return (peer for peer in topology.nodes if peer is not node)
 
 
 def _bridge(topology: Topology, node: Node, mtu: int, origin: Origin) -> Iterator[Object]:
@@ -84,7 +79,13 @@ def _veth(node: Node, pod: Pod, mtu: int, origin: Origin) -> Iterator[Link]:
     )
 
 
-def _masquerade(topology: Topology, node: Node, origin: Origin) -> Iterator[NftTable]:
+def masquerade(topology: Topology, part: str) -> Iterator[NftTable]:
+    """Yield flannel's rules for every node."""
+    for node in topology.nodes:
+        yield from _tables(topology, node, Origin(part=part, mark=node.mark))
+
+
+def _tables(topology: Topology, node: Node, origin: Origin) -> Iterator[NftTable]:
     for cluster, local in zip(topology.networking.pod_subnets, node.pod_subnets, strict=True):
         word = _WORD[cluster.version]
         name = f"flannel-ipv{cluster.version}"

@@ -25,8 +25,7 @@ from kemu.plan.base import route
 from kemu.plan.objects import Addr, Fdb, Link, Neigh, Object, Sysctl, Vxlan
 from kemu.spec.model import Node, Topology
 
-from . import _flannel
-from .host_gw import dropped, routes_to
+from . import _direct, _flannel
 
 TRAITS = Traits(
     family="overlay",
@@ -61,27 +60,30 @@ def mtu(topology: Topology, options: Options, node: Node) -> int:
 def problems(topology: Topology, options: Options) -> Iterator[Problem]:
     """Yield what only plain routes meet: a tunnel needs no more than that nodes reach each other."""
     if options.direct_routing and len({node.segment for node in topology.nodes}) < len(topology.nodes):
-        yield from dropped(topology, "directRouting")
+        yield from _direct.dropped(topology, "directRouting")
 
 
 def desired(topology: Topology, options: Options) -> Iterator[Object]:
-    """Yield the shared objects of flannel, a tunnel device a node and family, and three entries for each pair of nodes."""
-    for node in topology.nodes:
-        yield from _devices(topology, options, node)
+    """Yield the shared objects of flannel, and the tunnels."""
     yield from _flannel.desired(topology, "vxlan", topology.fabric.mtu - _OVERHEAD[4])
+    yield from tunnels(topology, options, "vxlan")
+
+
+def tunnels(topology: Topology, options: Options, part: str) -> Iterator[Object]:
+    """Yield a tunnel device a node and family, and three entries for each pair of nodes. `part` is the backend's name."""
     for node in topology.nodes:
-        origin = Origin(part="vxlan", mark=node.mark)
-        for peer in _flannel.peers(topology, node):
+        origin = Origin(part=part, mark=node.mark)
+        yield from _devices(topology, options, node, origin)
+        for peer in _direct.peers(topology, node):
             direct = options.direct_routing and peer.segment == node.segment
-            yield from routes_to(node, peer, origin) if direct else _entries(options, node, peer, origin)
+            yield from _direct.routes_to(node, peer, origin) if direct else _entries(options, node, peer, origin)
 
 
 def _device(options: Options, version: int) -> str:
     return f"flannel.{options.vni}" if version == 4 else f"flannel-v6.{options.vni}"
 
 
-def _devices(topology: Topology, options: Options, node: Node) -> Iterator[Object]:
-    origin = Origin(part="vxlan", mark=node.mark)
+def _devices(topology: Topology, options: Options, node: Node, origin: Origin) -> Iterator[Object]:
     for subnet, local in zip(node.pod_subnets, node.addresses, strict=True):
         name = _device(options, subnet.version)
         yield Link(

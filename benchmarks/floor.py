@@ -28,7 +28,7 @@ from kemu.kernel import baseline, limits, messages, nft
 from kemu.kernel.messages import Indexes, Message
 from kemu.kernel.netlink import out_of_the_way
 from kemu.kernel.netns import mark_of, path_of, prepared_directory
-from kemu.kernel.write import Carried, carried_settings, entry_message, is_made_from
+from kemu.kernel.write import Carried, carried_settings, entry_messages, is_made_from
 from kemu.plan.build import Plan
 from kemu.plan.objects import Link, Veth
 from kemu.plan.order import Steps, steps_for_all
@@ -197,7 +197,7 @@ def _entries(steps: Steps, carried: Carried) -> list[Batch]:
         if not is_made_from(link, ends):
             pending[link.netns].append(messages.set_flags(link, carried.get((link.netns, link.name), {}).values()))
     for name, items in steps.entries.items():
-        pending[name] += [entry_message(item, devices[name]) for item in items]
+        pending[name] += [message for item in items for message in entry_messages(item, devices[name])]
     return _batches(pending)
 
 

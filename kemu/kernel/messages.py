@@ -172,6 +172,13 @@ def put_addr(addr: Addr, index: int) -> Message:
     return RTM_NEWADDR, PUT, _addr(addr, index)
 
 
+def remove_connected_route(addr: Addr, index: int) -> Message:
+    """Return the message that removes the route which the kernel makes for the network of an address."""
+    network = str(ipaddress.ip_interface(addr.address).network)
+    route = Route(netns=addr.netns, dst=network, dev=addr.dev, protocol="kernel", scope="nowhere")
+    return remove_route(route, index)
+
+
 def remove_addr(addr: Addr, index: int) -> Message:
     """Return the message that removes an address."""
     return RTM_DELADDR, SET, _addr(addr, index)

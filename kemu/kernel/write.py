@@ -107,7 +107,7 @@ class Writer:
                 settings = carried.get((link.netns, link.name), {})
                 pending[link.netns].append((link, messages.set_flags(link, settings.values())))
         for netns, items in steps.entries.items():
-            pending[netns] += [(item, entry_message(item, self.devices[netns])) for item in items]
+            pending[netns] += [(item, message) for item in items for message in entry_messages(item, self.devices[netns])]
         self._send(pending)
 
     def _tables(self, steps: Steps) -> None:
@@ -167,7 +167,8 @@ class Writer:
     def _send(self, pending: Mapping[str, list[tuple[Object, Message]]]) -> None:
         """Send each namespace its messages in one go."""
         for netns, pairs in pending.items():
-            refusals = self.namespaces[netns].socket.send([message for _, message in pairs])
+            answers = self.namespaces[netns].socket.send([message for _, message in pairs])
+            refusals = [one for one in answers if not _was_gone(one, pairs[one.position][1])]
             if refusals:
                 self._raise_first(refusals, [item for item, _ in pairs])
             self.reporter.advance(len(pairs))
@@ -189,6 +190,11 @@ class Writer:
         )
 
 
+def _was_gone(refusal: Refusal, message: Message) -> bool:
+    """Say whether a message that takes a route away found none: it is as it should be."""
+    return message[0] == messages.RTM_DELROUTE and refusal.errno in _GONE
+
+
 def _by_netns(made: Iterable[tuple[Link, list[Message]]]) -> dict[str, list[tuple[Object, Message]]]:
     pending: dict[str, list[tuple[Object, Message]]] = defaultdict(list)
     for link, parts in made:
@@ -196,19 +202,21 @@ def _by_netns(made: Iterable[tuple[Link, list[Message]]]) -> dict[str, list[tupl
     return pending
 
 
-def entry_message(item: Entry, devices: Mapping[str, int]) -> Message:
-    """Return the message that puts what stands on a device; `devices` are the indexes of its namespace."""
+def entry_messages(item: Entry, devices: Mapping[str, int]) -> list[Message]:
+    """Return the messages that put what stands on a device; `devices` are the indexes of its namespace."""
     match item:
         case Addr():
-            return messages.put_addr(item, devices[item.dev])
+            index = devices[item.dev]
+            taken = [messages.remove_connected_route(item, index)] if item.lacks else []
+            return [messages.put_addr(item, index), *taken]
         case Neigh():
-            return messages.put_neigh(item, devices[item.dev])
+            return [messages.put_neigh(item, devices[item.dev])]
         case Fdb():
-            return messages.put_fdb(item, devices[item.dev])
+            return [messages.put_fdb(item, devices[item.dev])]
         case Route():
-            return messages.put_route(item, devices[item.dev] if item.dev else 0)
+            return [messages.put_route(item, devices[item.dev] if item.dev else 0)]
         case Rule():
-            return messages.put_rule(item)
+            return [messages.put_rule(item)]
         case Qdisc():
             raise ValueError(f"no part of kemu plans a {title(item)}")
 

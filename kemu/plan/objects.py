@@ -112,7 +112,10 @@ class Link:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Addr:
-    """An address on a device, with its prefix length. `lacks` (read back only): the kernel's own routes that are gone."""
+    """An address on a device, with its prefix length. `lacks` are the kernel's own routes to it that are gone, or, planned, to be.
+
+    Only the connected route can be planned away, as "connected <network>".
+    """
 
     netns: str
     dev: str

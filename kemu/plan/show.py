@@ -59,7 +59,28 @@ def title(item: Object) -> str:
 
 def command(item: Object, cluster: str, action: str = "add") -> str:
     """Return the command that makes an object, or with action "remove" takes it away, as a person would type it."""
-    return _line(_argv(item, cluster, action)) if not isinstance(item, NftTable) else _table_command(item, cluster, action)
+    if isinstance(item, NftTable):
+        return _table_command(item, cluster, action)
+    lines = [_argv(item, cluster, action), *(_unconnect(item, cluster) if isinstance(item, Addr) and action != "remove" else ())]
+    return "\n".join(map(_line, lines))
+
+
+def _unconnect(addr: Addr, cluster: str) -> Iterator[list[str]]:
+    """Yield the commands that take away the kernel's routes which an address is to lack."""
+    for network in (what.removeprefix("connected ") for what in addr.lacks if what.startswith("connected ")):
+        yield [
+            "ip",
+            *_family(network),
+            "-n",
+            f"{cluster}.{addr.netns}",
+            "route",
+            "del",
+            network,
+            "dev",
+            addr.dev,
+            "proto",
+            "kernel",
+        ]
 
 
 def _line(argv: list[str]) -> str:

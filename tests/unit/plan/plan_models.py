@@ -5,15 +5,25 @@ from __future__ import annotations
 from ipaddress import ip_network
 from types import ModuleType
 
+import kemu_backends.canal
 import kemu_backends.host_gw
+import kemu_backends.kindnet
 import kemu_backends.vxlan
 
 from kemu.plan.build import Plan, build_plan
 from kemu.spec.model import Backend, Fabric, IpFamily, IPNetwork, Networking, Node, Pod, Segment, Topology
 
-BACKENDS: dict[str, ModuleType] = {"host-gw": kemu_backends.host_gw, "vxlan": kemu_backends.vxlan}
+BACKENDS: dict[str, ModuleType] = {
+    "canal": kemu_backends.canal,
+    "host-gw": kemu_backends.host_gw,
+    "kindnet": kemu_backends.kindnet,
+    "vxlan": kemu_backends.vxlan,
+}
 FAMILIES = ("ipv4", "ipv6", "dual")
-COMBINATIONS = [(backend, family) for backend in BACKENDS for family in FAMILIES]
+FLANNELS = [(backend, family) for backend in ("host-gw", "vxlan") for family in FAMILIES]
+COMBINATIONS = [
+    (backend, family) for backend in BACKENDS for family in FAMILIES if (backend, family == "ipv4") != ("canal", False)
+]
 
 _POD_SUBNETS = {4: ip_network("10.244.0.0/16"), 6: ip_network("fd00:10:244::/56")}
 _SEGMENTS = {4: ip_network("172.18.0.0/16"), 6: ip_network("fd00:172:18::/64")}

@@ -29,8 +29,9 @@ def routes_to(node: Node, peer: Node, origin: Origin) -> Iterator[Object]:
 
 
 def problems(topology: Topology, part: str, who: str) -> Iterator[Problem]:
-    """Yield what plain routes cannot do here: a pair of nodes for each two segments, which `part` cannot join, and `who` would only
-    say so in its log, or nowhere; and a fabric that drops what they carry.
+    """Yield what plain routes cannot do here: a pair of nodes for each two segments, and a fabric that drops what they carry.
+
+    `part` is the backend; `who` of the original would only say so in its log, or nowhere.
     """
     pairs: dict[tuple[str, str], list[tuple[Node, Node]]] = {}
     for one, other in combinations(topology.nodes, 2):

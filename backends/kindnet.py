@@ -25,7 +25,7 @@ TRAITS = Traits(
     family="routing",
     addresses="a subnet a node",
     overhead="0",
-    policy="none, as kindnet before its policy agent",
+    policy="none, as kindnetd",
     control_plane="none: routes follow the file",
 )
 NEEDS = _ptp.NEEDS | {"nft:masquerade"}

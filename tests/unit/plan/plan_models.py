@@ -8,15 +8,17 @@ from types import ModuleType
 import kemu_backends.canal
 import kemu_backends.host_gw
 import kemu_backends.kindnet
+import kemu_backends.ptp
 import kemu_backends.vxlan
 
 from kemu.plan.build import Plan, build_plan
-from kemu.spec.model import Backend, Fabric, IpFamily, IPNetwork, Networking, Node, Pod, Segment, Topology
+from kemu.spec.model import Backend, Fabric, IpFamily, IPNetwork, Networking, Node, Pod, PodRoutes, Segment, Topology
 
 BACKENDS: dict[str, ModuleType] = {
     "canal": kemu_backends.canal,
     "host-gw": kemu_backends.host_gw,
     "kindnet": kemu_backends.kindnet,
+    "ptp": kemu_backends.ptp,
     "vxlan": kemu_backends.vxlan,
 }
 FAMILIES = ("ipv4", "ipv6", "dual")
@@ -38,7 +40,9 @@ def build_topology(
     return Topology(
         name=name,
         networking=_networking(backend, family, options),
-        fabric=Fabric(mtu=1500, segments=(_segment(versions),)),
+        fabric=Fabric(
+            mtu=1500, segments=(_segment(versions),), pod_routes=PodRoutes.STATIC if backend == "ptp" else PodRoutes.NONE
+        ),
         nodes=machines,
         pods=tuple(_pod(number, machines[number % nodes], 2 + number // nodes) for number in range(pods)),
     )

@@ -1,9 +1,15 @@
-"""kind's data plane. Source: kubernetes-sigs/kind, images/kindnetd; containernetworking/plugins, plugins/main/ptp."""
+"""kind's data plane, and the plugin that it is made of.
+
+Source: kubernetes-sigs/kind, images/kindnetd; containernetworking/plugins, plugins/main/ptp.
+"""
 
 from __future__ import annotations
 
+import pytest
 from plan_models import build, build_topology
 
+from kemu.api import Topology
+from kemu.base.errors import SpecError
 from kemu.base.names import veth_name
 from kemu.plan.build import build_plan
 from kemu.plan.objects import Addr, Bridge, Link, NftTable, Route
@@ -47,3 +53,22 @@ def test_an_empty_set_has_no_elements() -> None:
         item for item in build_plan(build_topology(backend="kindnet")) if isinstance(item, NftTable) and item.netns == "n1"
     ]
     assert table.body.count("elements") == 1
+
+
+def test_ptp_routes_to_its_own_pods_and_leaves_the_others_to_the_fabric() -> None:
+    routes = [item for item in build(backend="ptp") if isinstance(item, Route)]
+    assert [route.dst for route in routes if route.netns == "n1"] == ["0.0.0.0/0", "10.244.0.2/32", "10.244.0.3/32"]
+    assert [(route.dst, route.via) for route in routes if route.netns == "router"] == [
+        ("10.244.0.0/24", "172.18.0.11"),
+        ("10.244.1.0/24", "172.18.0.12"),
+    ]
+
+
+def test_ptp_needs_a_fabric_that_knows_the_pods() -> None:
+    alone = "name: lab\nnodes: 1\nnetworking: {backend: ptp}\n"
+    assert Topology.parse(alone).plan().warnings == ()
+    with pytest.raises(SpecError, match="podRoutes: none"):
+        Topology.parse(alone.replace("1", "2")).plan()
+    assert "podRoutes: none" in Topology.parse(alone.replace("1", "2")).plan(force=True).warnings[0]
+    cloud = f"{alone.replace('1', '2')}fabric: {{podRoutes: static, allowForeignAddresses: false}}\n"
+    assert "drops them" in Topology.parse(cloud).plan().warnings[0]

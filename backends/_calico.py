@@ -24,13 +24,13 @@ _MAC = "ee:ee:ee:ee:ee:ee"
 _GATEWAY = "169.254.1.1"
 
 
-def desired(topology: Topology, part: str, mtu: int) -> Iterator[Object]:
-    """Yield every node's pods, IPv4 only. `part` is the backend's name, `mtu` that of their devices."""
+def desired(topology: Topology, part: str) -> Iterator[Object]:
+    """Yield every node's pods, IPv4 only. `part` is the backend's name."""
     for node in topology.nodes:
         for pod in topology.pods_of(node):
             origin = Origin(part=part, mark=pod.mark)
-            yield from _in_node(node, pod, mtu, origin)
-            yield from _in_pod(node, pod, mtu, origin)
+            yield from _in_node(node, pod, origin)
+            yield from _in_pod(node, pod, origin)
 
 
 def device(pod: Pod) -> str:
@@ -38,14 +38,14 @@ def device(pod: Pod) -> str:
     return f"cali{hashlib.sha1(pod.netns.encode(), usedforsecurity=False).hexdigest()[:11]}"
 
 
-def _in_node(node: Node, pod: Pod, mtu: int, origin: Origin) -> Iterator[Object]:
+def _in_node(node: Node, pod: Pod, origin: Origin) -> Iterator[Object]:
     name, ip = device(pod), pod.addresses[0]
     yield Link(
         netns=node.netns,
         name=name,
         index=pod_port_index(pod, node),
         mac=_MAC,
-        mtu=mtu,
+        mtu=node.link.mtu,
         detail=Veth(peer_netns=pod.netns, peer="eth0"),
         origin=origin,
     )
@@ -63,13 +63,13 @@ _SETTINGS = {
 }
 
 
-def _in_pod(node: Node, pod: Pod, mtu: int, origin: Origin) -> Iterator[Object]:
+def _in_pod(node: Node, pod: Pod, origin: Origin) -> Iterator[Object]:
     yield Link(
         netns=pod.netns,
         name="eth0",
         index=ETH0_INDEX,
         mac=mac_address(pod.netns, "eth0"),
-        mtu=mtu,
+        mtu=node.link.mtu,
         detail=Veth(peer_netns=node.netns, peer=device(pod)),
         origin=origin,
     )

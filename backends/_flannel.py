@@ -21,9 +21,13 @@ _MULTICAST = {4: "224.0.0.0/4", 6: "ff00::/8"}
 _WORD = {4: "ip", 6: "ip6"}
 
 
-def desired(topology: Topology, part: str, mtu: int) -> Iterator[Object]:
-    """Yield every node's bridge, pods and rules. `part` is the backend's name, `mtu` that of pods and bridge."""
+def desired(topology: Topology, part: str, *, overhead: int) -> Iterator[Object]:
+    """Yield every node's bridge, pods and rules. `part` is the backend's name, `overhead` what it takes of the MTU of a node's link.
+
+    flanneld writes that MTU, of the interface to the other nodes, into the file from which the CNI plugin takes it.
+    """
     for node in topology.nodes:
+        mtu = node.link.mtu - overhead
         origin = Origin(part=part, mark=node.mark)
         yield from _bridge(topology, node, mtu, origin)
         yield from _tables(topology, node, origin)

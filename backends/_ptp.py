@@ -20,26 +20,26 @@ from kemu.spec.model import IPAddress, Node, Pod, Topology
 NEEDS = frozenset({"link:veth", "link:bridge", "br_netfilter"})  # the last two for the fabric
 
 
-def desired(topology: Topology, part: str, mtu: int) -> Iterator[Object]:
-    """Yield every node's pods. `part` is the backend's name, `mtu` that of their devices."""
+def desired(topology: Topology, part: str) -> Iterator[Object]:
+    """Yield every node's pods. `part` is the backend's name."""
     for node in topology.nodes:
         for pod in topology.pods_of(node):
             origin = Origin(part=part, mark=pod.mark)
-            yield from _veth(node, pod, mtu, origin)
+            yield from _veth(node, pod, origin)
             for ip, gateway in zip(pod.addresses, node.gateways, strict=True):
                 yield from _in_node(node, veth_name(pod.netns), ip, gateway, origin)
             for ip, gateway, prefix in zip(pod.addresses, node.gateways, node.pod_prefixes, strict=True):
                 yield from _in_pod(pod, ip, gateway, prefix, origin)
 
 
-def _veth(node: Node, pod: Pod, mtu: int, origin: Origin) -> Iterator[Link]:
+def _veth(node: Node, pod: Pod, origin: Origin) -> Iterator[Link]:
     name = veth_name(pod.netns)
     yield Link(
         netns=node.netns,
         name=name,
         index=pod_port_index(pod, node),
         mac=mac_address(node.netns, name),
-        mtu=mtu,
+        mtu=node.link.mtu,
         detail=Veth(peer_netns=pod.netns, peer="eth0"),
         origin=origin,
     )
@@ -48,7 +48,7 @@ def _veth(node: Node, pod: Pod, mtu: int, origin: Origin) -> Iterator[Link]:
         name="eth0",
         index=ETH0_INDEX,
         mac=mac_address(pod.netns, "eth0"),
-        mtu=mtu,
+        mtu=node.link.mtu,
         detail=Veth(peer_netns=node.netns, peer=name),
         origin=origin,
     )

@@ -37,8 +37,8 @@ class Options:
 
 
 def mtu(topology: Topology, options: Options, node: Node) -> int:
-    """Return the fabric's MTU, as Felix does with veth_mtu 0: the tunnel's 50 bytes are not taken off."""
-    return topology.fabric.mtu
+    """Return that of the node's own link, as Felix does with veth_mtu 0: the tunnel's 50 bytes are not taken off."""
+    return node.link.mtu
 
 
 def problems(topology: Topology, options: Options) -> Iterator[Problem]:
@@ -54,5 +54,5 @@ def problems(topology: Topology, options: Options) -> Iterator[Problem]:
 def desired(topology: Topology, options: Options) -> Iterator[Object]:
     """Yield flannel's tunnel and its rules, without cni0, and Calico's pods."""
     yield from vxlan.tunnels(topology, _TUNNEL, "canal")
-    yield from _calico.desired(topology, "canal", topology.fabric.mtu)
+    yield from _calico.desired(topology, "canal")
     yield from _flannel.masquerade(topology, "canal")

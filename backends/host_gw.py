@@ -37,8 +37,8 @@ class Options:
 
 
 def mtu(topology: Topology, options: Options, node: Node) -> int:
-    """Return the fabric's own MTU: nothing is added to a packet."""
-    return topology.fabric.mtu
+    """Return that of the node's own link: nothing is added to a packet."""
+    return node.link.mtu
 
 
 def problems(topology: Topology, options: Options) -> Iterator[Problem]:
@@ -48,7 +48,7 @@ def problems(topology: Topology, options: Options) -> Iterator[Problem]:
 
 def desired(topology: Topology, options: Options) -> Iterator[Object]:
     """Yield the shared objects of flannel, and a route for each pair of nodes that share a segment."""
-    yield from _flannel.desired(topology, "host-gw", topology.fabric.mtu)
+    yield from _flannel.desired(topology, "host-gw", overhead=0)
     for node in topology.nodes:
         for peer in _direct.neighbours(topology, node):
             yield from _direct.routes_to(node, peer, Origin(part="host-gw", mark=node.mark))

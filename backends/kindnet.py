@@ -38,7 +38,7 @@ class Options:
 
 def mtu(topology: Topology, options: Options, node: Node) -> int:
     """Return the MTU of the node's eth0, which kindnetd hands to the CNI plugin."""
-    return topology.fabric.mtu
+    return node.link.mtu
 
 
 def problems(topology: Topology, options: Options) -> Iterator[Problem]:
@@ -48,7 +48,7 @@ def problems(topology: Topology, options: Options) -> Iterator[Problem]:
 
 def desired(topology: Topology, options: Options) -> Iterator[Object]:
     """Yield the pods, a route for each pair of nodes that share a segment, and what is translated on the way out."""
-    yield from _ptp.desired(topology, "kindnet", topology.fabric.mtu)
+    yield from _ptp.desired(topology, "kindnet")
     for node in topology.nodes:
         origin = Origin(part="kindnet", mark=node.mark)
         yield NftTable(netns=node.netns, family="inet", name="kindnet-ipmasq", body=_rules(topology), origin=origin)

@@ -35,8 +35,8 @@ class Options:
 
 
 def mtu(topology: Topology, options: Options, node: Node) -> int:
-    """Return the fabric's MTU: nothing is added to a packet."""
-    return topology.fabric.mtu
+    """Return that of the node's own link: nothing is added to a packet."""
+    return node.link.mtu
 
 
 def problems(topology: Topology, options: Options) -> Iterator[Problem]:
@@ -54,4 +54,4 @@ def problems(topology: Topology, options: Options) -> Iterator[Problem]:
 
 def desired(topology: Topology, options: Options) -> Iterator[Object]:
     """Yield the pods, each with its route."""
-    return _ptp.desired(topology, "ptp", topology.fabric.mtu)
+    return _ptp.desired(topology, "ptp")

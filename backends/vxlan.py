@@ -49,12 +49,12 @@ class Options:
 
 
 def mtu(topology: Topology, options: Options, node: Node) -> int:
-    """Return the fabric's MTU less 50 bytes, over IPv6 too.
+    """Return that of the node's own link less 50 bytes, over IPv6 too.
 
     flannel says 50 for both families although IPv6 needs 70: there the tunnel device is 20 bytes smaller than the pods', and a node
     answers "packet too big".
     """
-    return topology.fabric.mtu - _OVERHEAD[4]
+    return node.link.mtu - _OVERHEAD[4]
 
 
 def problems(topology: Topology, options: Options) -> Iterator[Problem]:
@@ -65,7 +65,7 @@ def problems(topology: Topology, options: Options) -> Iterator[Problem]:
 
 def desired(topology: Topology, options: Options) -> Iterator[Object]:
     """Yield the shared objects of flannel, and the tunnels."""
-    yield from _flannel.desired(topology, "vxlan", topology.fabric.mtu - _OVERHEAD[4])
+    yield from _flannel.desired(topology, "vxlan", overhead=_OVERHEAD[4])
     yield from tunnels(topology, options, "vxlan")
 
 
@@ -73,7 +73,7 @@ def tunnels(topology: Topology, options: Options, part: str) -> Iterator[Object]
     """Yield a tunnel device a node and family, and three entries for each pair of nodes. `part` is the backend's name."""
     for node in topology.nodes:
         origin = Origin(part=part, mark=node.mark)
-        yield from _devices(topology, options, node, origin)
+        yield from _devices(options, node, origin)
         for peer in _direct.peers(topology, node):
             direct = options.direct_routing and peer.segment == node.segment
             yield from _direct.routes_to(node, peer, origin) if direct else _entries(options, node, peer, origin)
@@ -83,7 +83,7 @@ def _device(options: Options, version: int) -> str:
     return f"flannel.{options.vni}" if version == 4 else f"flannel-v6.{options.vni}"
 
 
-def _devices(topology: Topology, options: Options, node: Node, origin: Origin) -> Iterator[Object]:
+def _devices(options: Options, node: Node, origin: Origin) -> Iterator[Object]:
     for subnet, local in zip(node.pod_subnets, node.addresses, strict=True):
         name = _device(options, subnet.version)
         yield Link(
@@ -91,7 +91,7 @@ def _devices(topology: Topology, options: Options, node: Node, origin: Origin) -
             name=name,
             index=_flannel.TUNNEL_INDEX + (subnet.version == 6),
             mac=mac_address(node.netns, name),
-            mtu=topology.fabric.mtu - _OVERHEAD[subnet.version],
+            mtu=node.link.mtu - _OVERHEAD[subnet.version],
             detail=Vxlan(vni=options.vni, local=str(local), lower="eth0", port=options.port, learning=False),
             origin=origin,
         )

@@ -28,6 +28,7 @@ _DURATIONS: Mapping[str, Decimal] = {
     "s": Decimal(1),
     "min": Decimal(60),
 }
+_NANOSECONDS = ((10**9, "s"), (10**6, "ms"), (10**3, "us"), (1, "ns"))
 _RATE_NAMES = ((1e12, "Tbit/s"), (1e9, "Gbit/s"), (1e6, "Mbit/s"), (1e3, "kbit/s"), (1, "bit/s"))
 _SECOND_NAMES = ((1, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 _BYTE_NAMES = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1, "B"))
@@ -58,6 +59,37 @@ def read_ratio(text: str) -> float:
     if unit != "%" or number > 100:
         raise ValueError(f'"{text}" is no percentage: expected 0% to 100%, as in 0.1%')
     return float(number / 100)
+
+
+def read_packets(text: str) -> int:
+    """Return the number of packets of a queue like `100packets`; ValueError says what is expected."""
+    number, unit = _split(text)
+    if unit not in ("packet", "packets") or number != number.to_integral_value():
+        raise ValueError(f'"{text}" is no number of packets: expected a whole number with its unit, as in 100packets')
+    return int(number)
+
+
+def write_rate(bits_per_second: int) -> str:
+    """Return a rate as `read_rate` reads it, exactly: `800mbit`."""
+    unit = next(unit for unit, factor in reversed([*_RATES.items()]) if bits_per_second % int(factor) == 0)
+    return f"{bits_per_second // int(_RATES[unit])}{unit}"
+
+
+def write_duration(seconds: float) -> str:
+    """Return a duration as `read_duration` reads it, to the nanosecond: `5ms`."""
+    nanoseconds = round(seconds * 1e9)
+    factor, unit = next(row for row in _NANOSECONDS if nanoseconds % row[0] == 0)
+    return f"{nanoseconds // factor}{unit}"
+
+
+def write_ratio(ratio: float) -> str:
+    """Return a share as `read_ratio` reads it, to six digits of a percent: `0.1%`."""
+    return f"{ratio * 100:.6f}".rstrip("0").rstrip(".") + "%"
+
+
+def write_packets(count: int) -> str:
+    """Return a number of packets as `read_packets` reads it: `100packets`."""
+    return f"{count}packet{'' if count == 1 else 's'}"
 
 
 def show_bits_per_second(bits_per_second: float) -> str:

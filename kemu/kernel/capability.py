@@ -12,9 +12,10 @@ from pathlib import Path
 
 from kemu.base.errors import MachineError
 from kemu.kernel import nft, process, sysctl
-from kemu.kernel.messages import MAKE, RTM_NEWLINK, RTM_NEWQDISC
+from kemu.kernel.messages import MAKE, RTM_NEWLINK, Message, put_qdisc
 from kemu.kernel.netlink import Netlink
 from kemu.kernel.netns import fresh_namespace
+from kemu.plan.objects import Netem, Qdisc, Tbf
 
 _MODULES = Path("/lib/modules") / os.uname().release
 #: What a module switches on in the machine's own namespace when it is loaded, where nothing had it before.
@@ -142,19 +143,22 @@ def _make_link(kind: str, data: bytes = b"") -> Callable[[], None]:
     return attempt
 
 
-def _make_qdisc(kind: str, options: bytes) -> Callable[[], None]:
+def _make_qdisc(detail: Netem | Tbf) -> Callable[[], None]:
     def attempt() -> None:
         _make_link("veth")()
-        body = struct.pack("BxxxiIII", 0, 2, 0x10000, 0xFFFFFFFF, 0) + _attr(1, kind.encode() + b"\0") + _attr(2, options)
-        _send(RTM_NEWQDISC, body)
+        _ask(put_qdisc(Qdisc(netns="", dev="", parent="root", handle="1:", detail=detail), 2))
 
     return attempt
 
 
 def _send(kind: int, body: bytes) -> None:
+    _ask((kind, MAKE, body))
+
+
+def _ask(message: Message) -> None:
     socket = Netlink()
     try:
-        for refusal in socket.send([(kind, MAKE, body)]):
+        for refusal in socket.send([message]):
             raise OSError(refusal.errno, refusal.text or os.strerror(refusal.errno))
     finally:
         socket.close()
@@ -184,7 +188,8 @@ def _bridge_filter() -> None:
 _VXLAN = _attr(1, struct.pack("I", 1)) + _attr(15, struct.pack(">H", 4789))  # network identifier, UDP port
 _GENEVE = _attr(1, struct.pack("I", 1)) + _attr(2, bytes([192, 0, 2, 1]))  # network identifier, remote
 _IPIP = _attr(3, bytes([192, 0, 2, 1]))  # remote: one without any is the kernel's own tunl0
-_NETEM = struct.pack("IIIIII", 0, 1000, 0, 0, 0, 0)
+_NETEM = Netem(limit_packets=1000)
+_TBF = Tbf(rate_bits_per_second=8000, burst_bytes=3000, limit_bytes=3000)
 
 #: What the fabric's filter is made of: names of ports with addresses in sets, ranges of ports, jumps.
 _BRIDGE_RULES = """\
@@ -202,5 +207,6 @@ _TESTS: dict[str, _Test] = {
     "link:wireguard": _Test("WireGuard in the kernel", _make_link("wireguard"), "wireguard"),
     "nft:bridge": _Test("nftables on bridges", _nft_bridge, "nft_meta_bridge"),
     "nft:masquerade": _Test("nftables with address translation", _nft("masquerade fully-random"), "nft_masq"),
-    "qdisc:netem": _Test("delay and loss on links", _make_qdisc("netem", _NETEM), "sch_netem"),
+    "qdisc:netem": _Test("delay and loss on links", _make_qdisc(_NETEM), "sch_netem"),
+    "qdisc:tbf": _Test("rates of links", _make_qdisc(_TBF), "sch_tbf"),
 }

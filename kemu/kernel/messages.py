@@ -14,7 +14,23 @@ import struct
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from kemu.plan.objects import MULTIPATH, Addr, Bridge, BridgePort, Fdb, Link, Neigh, Qdisc, Route, Rule, Vxlan
+from kemu.plan.objects import (
+    MULTIPATH,
+    Addr,
+    Bridge,
+    BridgePort,
+    Fdb,
+    Foreign,
+    Link,
+    Neigh,
+    Netem,
+    Pfifo,
+    Qdisc,
+    Route,
+    Rule,
+    Tbf,
+    Vxlan,
+)
 
 AF_BRIDGE = 7
 
@@ -224,12 +240,23 @@ def remove_rule(rule: Rule) -> Message:
     return RTM_DELRULE, SET, _rule(rule)
 
 
+def put_qdisc(qdisc: Qdisc, index: int) -> Message:
+    """Return the message that adds a queueing discipline, or changes the one with the same handle and kind."""
+    match qdisc.detail:
+        case Tbf():
+            options = _tbf(qdisc.detail)
+        case Netem():
+            options = _netem(qdisc.detail)
+        case Pfifo(limit_packets=limit):
+            options = struct.pack("I", limit)
+        case Foreign():
+            raise ValueError(f"no part of kemu plans a {qdisc.kind}")
+    return RTM_NEWQDISC, PUT, _qdisc(qdisc, index) + _attr(1, qdisc.kind.encode() + b"\0") + _attr(2, options)
+
+
 def remove_qdisc(qdisc: Qdisc, index: int) -> Message:
     """Return the message that removes a queueing discipline, and with it its classes and filters."""
-    parent = {"root": 0xFFFFFFFF, "ingress": 0xFFFFFFF1, "clsact": 0xFFFFFFF1}.get(qdisc.parent)
-    handle = _tc_handle(qdisc.handle)
-    body = struct.pack("BxxxiIII", 0, index, handle, parent if parent is not None else _tc_handle(qdisc.parent), 0)
-    return RTM_DELQDISC, SET, body
+    return RTM_DELQDISC, SET, _qdisc(qdisc, index)
 
 
 def mac_bytes(mac: str) -> bytes:
@@ -405,6 +432,50 @@ def _rule(rule: Rule) -> bytes:
         value, _, mask = rule.mark.partition("/")
         body += _number(10, int(value, 16)) + _number(16, int(mask, 16))
     return body
+
+
+#: The kernel's unit of time in qdiscs. Source: PSCHED_SHIFT, include/net/pkt_sched.h.
+TICK_NANOSECONDS = 64
+TBF_PARMS, TBF_RATE64, TBF_BURST = 1, 4, 6
+NETEM_CORR, NETEM_REORDER, NETEM_CORRUPT, NETEM_LOSS, NETEM_RATE, NETEM_ECN, NETEM_LATENCY64, NETEM_JITTER64, NETEM_SLOT = (
+    *(1, 3, 4, 5, 6, 7),
+    *(10, 11, 12),
+)
+CERTAIN = 2**32 - 1  # netem's number for every packet
+_ETHERNET = 1  # TC_LINKLAYER_ETHERNET: the kernel computes with the rate itself, and wants no table
+_MOST = 2**32 - 1
+
+
+def _qdisc(qdisc: Qdisc, index: int) -> bytes:
+    parent = {"root": 0xFFFFFFFF, "ingress": 0xFFFFFFF1, "clsact": 0xFFFFFFF1}.get(qdisc.parent)
+    number = parent if parent is not None else _tc_handle(qdisc.parent)
+    return struct.pack("BxxxiIII", 0, index, _tc_handle(qdisc.handle), number, 0)
+
+
+def _tbf(tbf: Tbf) -> bytes:
+    rate = tbf.rate_bits_per_second // 8
+    buffer = tbf.burst_bytes * 10**9 // rate // TICK_NANOSECONDS
+    body = struct.pack("BBHhHI", 0, _ETHERNET, 0, 0, 0, min(rate, _MOST)) + bytes(12)
+    body = _attr(TBF_PARMS, body + struct.pack("III", tbf.limit_bytes, buffer, 0)) + _number(TBF_BURST, tbf.burst_bytes)
+    return body + _attr(TBF_RATE64, struct.pack("Q", rate)) if rate > _MOST else body
+
+
+def _netem(netem: Netem) -> bytes:
+    """Return netem's numbers: all of them, for the kernel keeps what a change leaves out."""
+    delay, jitter = (round(seconds * 10**9) for seconds in (netem.delay_seconds, netem.jitter_seconds))
+    loss, duplicate, reorder = (
+        round(ratio * CERTAIN) for ratio in (netem.loss_ratio, netem.duplicate_ratio, netem.reorder_ratio)
+    )
+    ticks = [min(time // TICK_NANOSECONDS, _MOST) for time in (delay, jitter)]
+    gap = 1 if reorder else 0
+    return (
+        struct.pack("IIIIII", ticks[0], netem.limit_packets, loss, gap, duplicate, ticks[1])
+        + _attr(NETEM_CORR, bytes(12))
+        + _attr(NETEM_REORDER, struct.pack("II", reorder, 0))
+        + _attr(NETEM_CORRUPT, bytes(8))
+        + _attr(NETEM_LATENCY64, struct.pack("q", delay))
+        + _attr(NETEM_JITTER64, struct.pack("q", jitter))
+    )
 
 
 def _tc_handle(text: str) -> int:

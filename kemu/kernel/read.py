@@ -27,9 +27,9 @@ from kemu.kernel.read_entries import (
     read_addrs_and_routes,
     read_fdb,
     read_neighs,
-    read_qdiscs,
 )
 from kemu.kernel.read_links import Links, build_link, dump, kind_of_link, read_links, read_ports
+from kemu.kernel.read_qdiscs import read_qdiscs
 from kemu.plan.objects import (
     Link,
     Netns,
@@ -78,7 +78,7 @@ class Reader:
         rules = [rule for rule in dump(handle.socket, fibmsg, messages.RTM_GETRULE, bytes(12)) if rule["family"] in _IP]
         objects: list[Object] = [Netns(netns=handle.name, lacks=(*lo_lacks(links.decoded, addrs), *missing_rules(rules)))]
         objects += self._links(handle, all_links)
-        objects += read_addrs_and_routes(handle, addrs, links.names)
+        objects += read_addrs_and_routes(handle, addrs, links)
         objects += build_rules(handle.name, rules)
         objects += read_neighs(handle, links.names)
         objects += read_fdb(handle, links)

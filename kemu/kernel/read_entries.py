@@ -1,4 +1,4 @@
-"""Reading back what stands on devices and beside them: addresses, routes, rules, neighbours, forwarding entries, qdiscs."""
+"""Reading back what stands on devices and beside them: addresses, routes, rules, neighbours, forwarding entries."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import Any
 
 from pyroute2.netlink.rtnl.ndmsg import ndmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
-from pyroute2.netlink.rtnl.tcmsg import tcmsg
 
 from kemu.kernel import messages
 from kemu.kernel.messages import PROTOCOLS, ROUTE_TYPES, RULE_ACTIONS, SCOPES
@@ -24,7 +23,6 @@ from kemu.plan.objects import (
     Addr,
     Fdb,
     Neigh,
-    Qdisc,
     Route,
     Rule,
 )
@@ -97,8 +95,13 @@ def _version(family: int) -> int:
     return 6 if family == socket.AF_INET6 else 4
 
 
-def read_addrs_and_routes(handle: Handle, addrs: list[Any], names: Mapping[int, str]) -> Iterator[Addr | Route]:
-    """Yield addresses, each with the kernel's routes that it lacks, and all routes that are not the kernel's."""
+def read_addrs_and_routes(handle: Handle, addrs: list[Any], links: Links) -> Iterator[Addr | Route]:
+    """Yield addresses, each with the kernel's routes that it lacks, and all routes that are not the kernel's.
+
+    A device that is down has no route to its network, and lacks none.
+    """
+    up = {links.names[message["index"]] for message in links.decoded if message["flags"] & messages.IFF_UP}
+    names = links.names
     routes = [
         _route(handle.name, data, names) for data in handle.socket.dump(messages.RTM_GETROUTE, bytes(12)) if not _is_cloned(data)
     ]
@@ -109,7 +112,8 @@ def read_addrs_and_routes(handle: Handle, addrs: list[Any], names: Mapping[int, 
         expected = _kernel_routes(addr)
         explained |= expected.keys()
         if not _is_kernels(addr) and not (addr.dev == "lo" and addr.address in _LO_ADDRESSES):
-            yield replace(addr, lacks=tuple(what for key, what in expected.items() if key not in kernels))
+            missing = (what for key, what in expected.items() if key not in kernels and (key[0] == LOCAL or addr.dev in up))
+            yield replace(addr, lacks=tuple(missing))
     for route in routes:
         if route.protocol not in _KERNELS_PROTOCOLS or _is_stray(route, explained):
             yield route
@@ -211,25 +215,3 @@ def read_fdb(handle: Handle, links: Links) -> Iterator[Fdb]:
         dst = message.get_attr("NDA_DST") or ""
         own = not dst and (bool(message["flags"] & messages.NTF_SELF) or message.get_attr("NDA_MASTER") == index)
         yield Fdb(netns=handle.name, dev=links.names[index], mac=mac, dst=dst, own=own)
-
-
-def read_qdiscs(handle: Handle, names: Mapping[int, str]) -> Iterator[Qdisc]:
-    """Yield queueing disciplines that somebody put there: the kernel's own have no handle."""
-    for message in dump(handle.socket, tcmsg, messages.RTM_GETQDISC, bytes(20)):
-        if message["handle"]:
-            kind = message.get_attr("TCA_KIND")
-            yield Qdisc(
-                netns=handle.name,
-                dev=names[message["index"]],
-                parent=_parent(message["parent"]),
-                kind=kind,
-                handle=_handle(message["handle"]),
-            )
-
-
-def _parent(number: int) -> str:
-    return {0xFFFFFFFF: "root", 0xFFFFFFF1: "ingress"}.get(number, _handle(number))
-
-
-def _handle(number: int) -> str:
-    return f"{number >> 16:x}:{number & 0xFFFF:x}" if number & 0xFFFF else f"{number >> 16:x}:"

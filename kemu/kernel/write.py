@@ -218,7 +218,7 @@ def entry_messages(item: Entry, devices: Mapping[str, int]) -> list[Message]:
         case Rule():
             return [messages.put_rule(item)]
         case Qdisc():
-            raise ValueError(f"no part of kemu plans a {title(item)}")
+            return [messages.put_qdisc(item, devices[item.dev])]
 
 
 def carried_settings(steps: Steps) -> Carried:

@@ -15,7 +15,8 @@ from kemu.base.marks import Origin
 from kemu.base.names import device_name, mac_address
 from kemu.plan import fabric_filter
 from kemu.plan.objects import Addr, Bridge, BridgePort, Link, Netns, NftTable, Object, Route, Sysctl, Veth, address, broadcast
-from kemu.spec.model import Host, IPAddress, Node, Pod, PodRoutes, Segment, Topology
+from kemu.plan.shape import shape
+from kemu.spec.model import Cable, Host, IPAddress, Node, Pod, PodRoutes, Segment, Topology
 
 FABRIC = "fabric"
 ROUTER = "router"
@@ -141,10 +142,16 @@ def _segment_bridge(topology: Topology, segment: Segment) -> Link:
         name=name,
         index=_BRIDGES + segment.position,
         mac=mac_address(FABRIC, name),
-        mtu=topology.fabric.mtu,
+        mtu=_bridge_mtu(topology, segment),
         detail=Bridge(multicast_snooping=False),
         origin=Origin(part="fabric", mark=segment.mark),
     )
+
+
+def _bridge_mtu(topology: Topology, segment: Segment) -> int:
+    """Return the smallest of the ports' MTUs: the kernel makes it so. It hinders nobody, for frames pass from port to port."""
+    machines: list[Node | Host] = [*topology.nodes, *topology.hosts]
+    return min(segment.uplink.mtu, *(one.link.mtu for one in machines if one.segment == segment.name))
 
 
 def _bridge_name(segment: Segment) -> str:
@@ -153,7 +160,7 @@ def _bridge_name(segment: Segment) -> str:
 
 
 def _cable(
-    topology: Topology, segment: Segment, netns: str, dev: str, ends: tuple[tuple[str, int], int], origin: Origin
+    segment: Segment, netns: str, dev: str, ends: tuple[tuple[str, int], int], cable: Cable, origin: Origin
 ) -> Iterator[Link]:
     """Yield the two ends of the veth that joins `dev` of `netns` to a segment; `ends` is (port's name, index) and the device's index."""
     (port, port_index), index = ends
@@ -162,8 +169,9 @@ def _cable(
         name=port,
         index=port_index,
         mac=mac_address(FABRIC, port),
-        mtu=topology.fabric.mtu,
+        mtu=cable.mtu,
         detail=Veth(peer_netns=netns, peer=dev),
+        up=cable.up,
         master=_bridge_name(segment),
         port=BridgePort(),
         origin=origin,
@@ -173,8 +181,9 @@ def _cable(
         name=dev,
         index=index,
         mac=mac_address(netns, dev),
-        mtu=topology.fabric.mtu,
+        mtu=cable.mtu,
         detail=Veth(peer_netns=FABRIC, peer=port),
+        up=cable.up,
         origin=origin,
     )
 
@@ -190,8 +199,11 @@ def _router(topology: Topology) -> Iterator[Object]:
     for segment in topology.fabric.segments:
         dev = f"eth{segment.position}"
         where = Origin(part="router", mark=segment.mark)
-        ends = ((_router_port(segment), _ROUTER_PORTS + segment.position), ETH0_INDEX + segment.position)
-        yield from _cable(topology, segment, ROUTER, dev, ends, where)
+        port = _router_port(segment)
+        ends = ((port, _ROUTER_PORTS + segment.position), ETH0_INDEX + segment.position)
+        yield from _cable(segment, ROUTER, dev, ends, segment.uplink, where)
+        yield from shape(FABRIC, port, segment.uplink.outward, segment.uplink.mtu, where)  # seen from the segment
+        yield from shape(ROUTER, dev, segment.uplink.inward, segment.uplink.mtu, where)
         yield from addresses(ROUTER, dev, segment.router, _prefixes(segment), where)
     if topology.fabric.pod_routes is PodRoutes.STATIC:
         for node in topology.nodes:
@@ -211,10 +223,12 @@ def _prefixes(segment: Segment) -> tuple[int, ...]:
 
 def _machine(topology: Topology, machine: Node | Host, port_index: int, origin: Origin) -> Iterator[Object]:
     """Yield what nodes and hosts share: a namespace on a segment, with the router as its way out."""
-    segment = topology.segment(machine)
+    segment, link, port = topology.segment(machine), machine.link, _machine_port(machine)
     yield Netns(netns=machine.netns, origin=origin)
     yield from _families(topology, machine.netns, origin)
-    yield from _cable(topology, segment, machine.netns, "eth0", ((_machine_port(machine), port_index), ETH0_INDEX), origin)
+    yield from _cable(segment, machine.netns, "eth0", ((port, port_index), ETH0_INDEX), link, origin)
+    yield from shape(machine.netns, "eth0", link.outward, link.mtu, origin)
+    yield from shape(FABRIC, port, link.inward, link.mtu, origin)
     yield from addresses(machine.netns, "eth0", machine.addresses, _prefixes(segment), origin)
     yield from default_routes(machine.netns, "eth0", segment.router, origin)
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from kemu.base.errors import BugError, SpecError
 from kemu.plan import base
-from kemu.plan.objects import Key, Netns, Object
+from kemu.plan.objects import Addr, Key, Link, Neigh, Netns, Object, Pfifo, Qdisc, Route
 from kemu.plan.registry import find_backend
-from kemu.plan.show import title
+from kemu.plan.show import kind_word, title
 from kemu.spec.model import Topology
 
 
@@ -42,8 +42,31 @@ def build_plan(topology: Topology, *, force: bool = False) -> Plan:
         raise SpecError(fatal)
     objects = _unite([*base.desired(topology), *backend.desired(topology, options)])
     objects |= {item.key: item for item in base.users_settings(topology)}
-    needs = backend.NEEDS | base.needs(topology)
-    return Plan(objects=objects, needs=needs, warnings=tuple(problem.message for problem in problems))
+    objects = _standing(objects)
+    warnings = tuple(problem.message for problem in problems)
+    return Plan(objects=objects, needs=backend.NEEDS | base.needs(topology) | needs(objects.values()), warnings=warnings)
+
+
+def needs(objects: Iterable[Object]) -> frozenset[str]:
+    """Return the capabilities that making these objects takes, whoever asked for them."""
+    links = {f"link:{kind_word(item)}" for item in objects if isinstance(item, Link)}
+    return frozenset(
+        links | {f"qdisc:{item.kind}" for item in objects if isinstance(item, Qdisc) and not isinstance(item.detail, Pfifo)}
+    )
+
+
+def _standing(objects: dict[Key, Object]) -> dict[Key, Object]:
+    """Return the objects without those that the kernel lets fall with a device that is meant to be down.
+
+    Routes and neighbours go, and of IPv6 the addresses; IPv4 addresses stay. Source: fib_disable_ip in net/ipv4/fib_frontend.c,
+    neigh_ifdown in net/core/neighbour.c, addrconf_ifdown in net/ipv6/addrconf.c.
+    """
+    down = {(item.netns, item.name) for item in objects.values() if isinstance(item, Link) and not item.up}
+    return {key: item for key, item in objects.items() if not (_falls(item) and (item.netns, getattr(item, "dev", "")) in down)}
+
+
+def _falls(item: Object) -> bool:
+    return isinstance(item, Route | Neigh) or (isinstance(item, Addr) and ":" in item.address)
 
 
 def _unite(objects: Iterable[Object]) -> dict[Key, Object]:

@@ -14,13 +14,16 @@ from kemu.plan.objects import (
     Link,
     Loopback,
     Neigh,
+    Netem,
     Netns,
     NftTable,
     Object,
+    Pfifo,
     Qdisc,
     Route,
     Rule,
     Sysctl,
+    Tbf,
     Veth,
     Vxlan,
 )
@@ -42,7 +45,16 @@ KINDS: dict[str, type[Object]] = {
     "qdisc": Qdisc,
     "nft-table": NftTable,
 }
-_DETAILS: dict[str, type[Any]] = {"veth": Veth, "bridge": Bridge, "vxlan": Vxlan, "loopback": Loopback, "foreign": Foreign}
+_DETAILS: dict[str, type[Any]] = {
+    "veth": Veth,
+    "bridge": Bridge,
+    "vxlan": Vxlan,
+    "loopback": Loopback,
+    "foreign": Foreign,
+    "tbf": Tbf,
+    "netem": Netem,
+    "pfifo": Pfifo,
+}
 _NAMES: dict[type[Any], str] = {kind: name for name, kind in (*KINDS.items(), *_DETAILS.items())}
 _FIELDS: dict[type[Any], tuple[str, ...]] = {
     kind: tuple(field.name for field in fields(kind) if field.name != "origin") for kind in (*_NAMES, BridgePort)
@@ -57,8 +69,9 @@ def kind_of(item: Object) -> str:
 def to_dict(item: Object) -> dict[str, Any]:
     """Return an object as JSON."""
     data = {"kind": _NAMES[type(item)], **_plain(item)}
-    if isinstance(item, Link):
+    if isinstance(item, Link | Qdisc):
         data["detail"] = {"kind": _NAMES[type(item.detail)], **_plain(item.detail)}
+    if isinstance(item, Link):
         data["port"] = _plain(item.port) if item.port else None
     data["origin"] = str(item.origin) if item.origin else None
     return data
@@ -72,9 +85,10 @@ def from_dict(data: dict[str, Any]) -> Object:
     """Return the object that `to_dict` described, without its origin. Raises KeyError or TypeError if it did not."""
     kind = KINDS[data["kind"]]
     values = _fields(kind, data)
-    if kind is Link:
+    if "detail" in data:
         detail = _DETAILS[data["detail"]["kind"]]
         values["detail"] = detail(**_fields(detail, data["detail"]))
+    if kind is Link:
         values["port"] = BridgePort(**data["port"]) if data["port"] else None
     return kind(**values)
 

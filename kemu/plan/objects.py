@@ -72,7 +72,7 @@ class Loopback:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Foreign:
-    """A device of a kind that kemu does not plan; only ever read back."""
+    """A device or qdisc of a kind that kemu does not plan; only ever read back."""
 
     kind: str
 
@@ -244,19 +244,57 @@ class Sysctl:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tbf:
+    """Lets frames go at a rate, in whole bytes a second. `limit_bytes` may wait, unless a queue of its own hangs below.
+
+    `more` is only ever read back, here and in Netem: what else somebody set.
+    """
+
+    rate_bits_per_second: int
+    burst_bytes: int
+    limit_bytes: int
+    more: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Netem:
+    """Delays, loses, doubles and reorders packets. Seconds are whole nanoseconds, ratios have eight digits."""
+
+    limit_packets: int
+    delay_seconds: float = 0.0
+    jitter_seconds: float = 0.0
+    loss_ratio: float = 0.0
+    duplicate_ratio: float = 0.0
+    reorder_ratio: float = 0.0
+    more: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pfifo:
+    """A plain queue, first in, first out."""
+
+    limit_packets: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Qdisc:
     """A queueing discipline that is not the device's own default. `parent` and `handle` as `tc` prints them (root, 1:)."""
 
     netns: str
     dev: str
     parent: str
-    kind: str
     handle: str
+    detail: Tbf | Netem | Pfifo | Foreign
     origin: Origin | None = field(default=None, compare=False, repr=False)
 
     @property
     def key(self) -> Key:
         return ("qdisc", self.netns, self.dev, self.parent)
+
+    @property
+    def kind(self) -> str:
+        """What it is, as `tc` calls it."""
+        return self.detail.kind if isinstance(self.detail, Foreign) else type(self.detail).__name__.lower()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ Putting something that is there already changes nothing.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from kemu.plan.diff import Change
@@ -15,6 +15,7 @@ from kemu.plan.objects import (
     Addr,
     Bridge,
     Fdb,
+    Foreign,
     Key,
     Link,
     Neigh,
@@ -81,6 +82,9 @@ def steps_for(changes: Iterable[Change], plan: Mapping[Key, Object]) -> Steps:
     unwanted = [item for key, item in have.items() if key not in puts or _is_renewed(item, new)]
     unwanted += readdressed  # the kernel changes neither broadcast nor scope, and makes its own routes only with a new address
     unwanted += [change.have for change in changes if change.have is not None and _moves(change)]
+    roots = list(_requeued(changes, plan))
+    unwanted += [root for root in roots if root not in unwanted]
+    puts |= {key: item for root in roots for key, item in plan.items() if _is_beside(item, root)}
     mended = [item for key, item in have.items() if isinstance(item, Netns) and key in puts]
     kept = {link.key for link, _ in relinks} | {item.key for item in mended}
     return _steps([item for key, item in puts.items() if key not in kept], unwanted, mended, relinks)
@@ -96,7 +100,7 @@ def _steps(puts: list[Object], unwanted: list[Object], mended: list[Netns], reli
         mend=tuple(mended),
         early=early,
         links=tuple(sorted(links, key=lambda link: _LINK_RANK.get(type(link.detail), 3))),
-        relinks=tuple(relinks),
+        relinks=tuple(sorted(relinks, key=lambda pair: _LINK_RANK.get(type(pair[0].detail), 3))),  # a tunnel is the smaller
         settings=settings,
         entries=_entries(puts),
         tables=tuple(item for item in puts if isinstance(item, NftTable)),
@@ -119,9 +123,13 @@ def _settings(puts: list[Object], fresh: set[str], links: list[Link]) -> tuple[d
 
 def _entries(puts: list[Object]) -> dict[str, list[Entry]]:
     entries: dict[str, list[Entry]] = defaultdict(list)
-    for item in sorted((item for item in puts if isinstance(item, Entry)), key=lambda item: _RANK[type(item)]):
+    for item in sorted((item for item in puts if isinstance(item, Entry)), key=_entry_rank):
         entries[item.netns].append(item)
     return entries
+
+
+def _entry_rank(item: Entry) -> tuple[int, bool]:
+    return _RANK[type(item)], isinstance(item, Qdisc) and item.parent != "root"
 
 
 def _renewed(changes: list[Change], plan: Mapping[Key, Object]) -> set[tuple[str, str]]:
@@ -150,6 +158,34 @@ def _must_renew(change: Change) -> bool:
 def _moves(change: Change) -> bool:
     """Say whether a route is to leave by another device: IPv6 looks an on-link gateway up, and would find the old route."""
     return isinstance(change.want, Route) and isinstance(change.have, Route) and change.want.dev != change.have.dev
+
+
+def _requeued(changes: list[Change], plan: Mapping[Key, Object]) -> Iterator[Qdisc]:
+    """Yield the root qdiscs that have to go, with what hangs below, because one of their device cannot be changed as it stands.
+
+    A qdisc that is removed from below another leaves a hole there that swallows every packet, so the root is made anew, too.
+    """
+    devices = {(item.netns, item.dev) for item in map(_unchangeable, changes) if item is not None}
+    roots = {change.subject.key: change.have for change in changes if isinstance(change.subject, Qdisc)}
+    for netns, dev in devices:
+        key = Qdisc(netns=netns, dev=dev, parent="root", handle="", detail=Foreign(kind="")).key
+        root = roots[key] if key in roots else plan.get(key)
+        if isinstance(root, Qdisc):
+            yield root
+
+
+def _unchangeable(change: Change) -> Qdisc | None:
+    """Return the qdisc of a change that is more than other numbers."""
+    want, have = change.want, change.have
+    if isinstance(want, Qdisc) and isinstance(have, Qdisc):
+        settled = getattr(have.detail, "more", ()) == () and (want.handle, want.kind) == (have.handle, have.kind)
+        return None if settled else want
+    subject = change.subject
+    return subject if isinstance(subject, Qdisc) and subject.parent != "ingress" else None
+
+
+def _is_beside(item: Object, root: Qdisc) -> bool:
+    return isinstance(item, Qdisc) and (item.netns, item.dev) == (root.netns, root.dev)
 
 
 def _goes_along(item: Link, gone: Link) -> bool:

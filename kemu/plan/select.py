@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Iterable
 
 from kemu.plan.base import FABRIC
-from kemu.plan.objects import Addr, Fdb, Link, Neigh, Object, Route, Sysctl, Veth
+from kemu.plan.objects import Addr, Fdb, Link, Neigh, Object, Qdisc, Route, Sysctl, Veth
 from kemu.plan.sysctls import device_of
 from kemu.spec.endpoints import Endpoint
 
@@ -53,7 +53,7 @@ def _device(item: Object) -> str:
             return item.name
         case Sysctl():
             return device_of(item.name)
-        case Addr() | Route() | Neigh() | Fdb():
+        case Addr() | Route() | Neigh() | Fdb() | Qdisc():
             return item.dev
         case _:
             return ""

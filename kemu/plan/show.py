@@ -6,6 +6,7 @@ import shlex
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
+from kemu.base.units import write_duration, write_ratio
 from kemu.plan.objects import (
     MAIN,
     Addr,
@@ -16,13 +17,16 @@ from kemu.plan.objects import (
     Link,
     Loopback,
     Neigh,
+    Netem,
     Netns,
     NftTable,
     Object,
+    Pfifo,
     Qdisc,
     Route,
     Rule,
     Sysctl,
+    Tbf,
     Veth,
     Vxlan,
 )
@@ -110,9 +114,39 @@ def _argv(item: Object, cluster: str, action: str) -> list[str]:
         case Sysctl():
             return ["ip", "netns", "exec", ns, "sysctl", "-qw", f"{item.name}={item.value}"]
         case Qdisc():
-            return ["tc", "-n", ns, "qdisc", verb, "dev", item.dev, item.parent, "handle", item.handle, item.kind]
+            return ["tc", "-n", ns, "qdisc", verb, "dev", item.dev, *_parent(item), "handle", item.handle, *_discipline(item)]
         case NftTable():
             raise TypeError("a table is no single command")
+
+
+def _parent(qdisc: Qdisc) -> list[str]:
+    return [qdisc.parent] if qdisc.parent in ("root", "ingress") else ["parent", qdisc.parent]
+
+
+def _discipline(qdisc: Qdisc) -> list[str]:
+    match qdisc.detail:
+        case Tbf(rate_bits_per_second=rate, burst_bytes=burst, limit_bytes=limit):
+            return ["tbf", "rate", f"{rate}bit", "burst", f"{burst}b", "limit", f"{limit}b"]
+        case Netem():
+            return ["netem", "limit", str(qdisc.detail.limit_packets), *_impairments(qdisc.detail)]
+        case Pfifo(limit_packets=limit):
+            return ["pfifo", "limit", str(limit)]
+        case Foreign(kind=kind):
+            return [kind]
+
+
+def _impairments(netem: Netem) -> list[str]:
+    jitter = [write_duration(netem.jitter_seconds)] if netem.jitter_seconds else []
+    words = ["delay", write_duration(netem.delay_seconds), *jitter] if netem.delay_seconds else []
+    for name in ("loss", "duplicate", "reorder"):
+        ratio = getattr(netem, f"{name}_ratio")
+        words += [name, write_ratio(ratio)] if ratio else []
+    return words
+
+
+def show_discipline(qdisc: Qdisc) -> str:
+    """Return what a queueing discipline does, as `tc` says it."""
+    return " ".join(_discipline(qdisc))
 
 
 def kind_word(link: Link) -> str:
@@ -244,7 +278,7 @@ def _table_command(table: NftTable, cluster: str, action: str) -> str:
 def show_script(objects: Iterable[Object], cluster: str) -> str:
     """Return a bash script that makes a plan, as `kemu up` would, on a machine where none of it is."""
     sections = _sections(list(objects), cluster)
-    return "\n".join([_HEAD.format(cluster=cluster, baseline=_baseline()), *sections]) + "\n"
+    return "\n".join([_HEAD.format(cluster=cluster, baseline=_baseline()), *filter(None, sections)]) + "\n"
 
 
 _HEAD = """\
@@ -289,6 +323,7 @@ _ENTRY_SECTIONS: tuple[tuple[str, type[Object]], ...] = (
     ("Forwarding entries", Fdb),
     ("Routes", Route),
     ("Rules", Rule),
+    ("Rates, delays and losses", Qdisc),
     ("Filters and address translation", NftTable),
 )
 

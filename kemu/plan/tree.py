@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from kemu.plan.objects import Addr, Fdb, Link, Neigh, Netns, NftTable, Object, Route, Rule, Sysctl, Veth, Vxlan
-from kemu.plan.show import kind_word, title
+from kemu.plan.objects import Addr, Fdb, Link, Neigh, Netns, NftTable, Object, Qdisc, Route, Rule, Sysctl, Veth, Vxlan
+from kemu.plan.show import kind_word, show_discipline, title
 
 
 def show_tree(objects: Iterable[Object], cluster: str) -> str:
@@ -60,6 +60,8 @@ def _entry(item: Object) -> str:
             return f"{title(item)} is {item.mac}"
         case Sysctl():
             return f"{title(item)} = {item.value}"
+        case Qdisc():
+            return f"qdisc {show_discipline(item)} on {item.dev} {item.parent}"
         case Fdb() | Rule() | NftTable():
             return title(item)
         case _:

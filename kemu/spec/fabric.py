@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from kemu.spec import defaults
 from kemu.spec.check import Claim, check_unique, choose_families
 from kemu.spec.expand import Names, read_entries
-from kemu.spec.model import Fabric, IPNetwork, PodRoutes, Segment
+from kemu.spec.links import read_link
+from kemu.spec.model import Cable, Fabric, IPNetwork, PodRoutes, Segment
 from kemu.spec.tables import Entry
 
 MTU = 1500
@@ -15,10 +16,10 @@ LEAST_IPV6_MTU = 1280  # Source: RFC 8200, section 5
 TUNNEL_HEADERS = 100  # bytes that the largest of all backends' headers stays below
 
 
-def read_fabric(part: Entry, segments: Sequence[Segment], versions: Sequence[int]) -> Fabric:
+def read_fabric(part: Entry, segments: Sequence[Segment]) -> Fabric:
     """Return the fabric of these segments."""
     return Fabric(
-        mtu=_read_mtu(part, versions),
+        mtu=part.get("mtu", MTU),
         segments=tuple(segments),
         allow_foreign_addresses=part.get("allowForeignAddresses", True),
         pod_routes=part.get("podRoutes", PodRoutes.NONE),
@@ -26,13 +27,13 @@ def read_fabric(part: Entry, segments: Sequence[Segment], versions: Sequence[int
     )
 
 
-def _read_mtu(part: Entry, versions: Sequence[int]) -> int:
-    """Return the fabric's MTU; with IPv6 it has a least value."""
-    mtu: int = part.get("mtu", MTU)
-    if 6 in versions and mtu < LEAST_IPV6_MTU + TUNNEL_HEADERS:
-        message = f"mtu: {mtu} leaves pods less than the {LEAST_IPV6_MTU} bytes that IPv6 needs"
-        part.wrong("mtu", message, f"at least {LEAST_IPV6_MTU + TUNNEL_HEADERS}, since tunnels add headers")
-    return mtu
+def check_mtus(parts: Iterable[Entry]) -> None:
+    """Note MTUs, of the fabric or of a link, that are too small for IPv6."""
+    for part in parts:
+        mtu = part.get("mtu", MTU)
+        if mtu < LEAST_IPV6_MTU + TUNNEL_HEADERS:
+            message = f"mtu: {mtu} leaves pods less than the {LEAST_IPV6_MTU} bytes that IPv6 needs"
+            part.wrong("mtu", message, f"at least {LEAST_IPV6_MTU + TUNNEL_HEADERS}, since tunnels add headers")
 
 
 def segment_entries(part: Entry) -> tuple[list[Entry], Names]:
@@ -45,12 +46,12 @@ def segment_entries(part: Entry) -> tuple[list[Entry], Names]:
     return entries, Names("segment", [entry.get("name") for entry in entries], complete)
 
 
-def read_segments(entries: Sequence[Entry], versions: Sequence[int]) -> list[Segment]:
+def read_segments(entries: Sequence[Entry], versions: Sequence[int], mtu: int) -> list[Segment]:
     """Return the segments that have a good subnet of each IP version; what is wrong with the others is noted."""
     columns = [_column(entries, version) for version in versions]
     rows = [tuple(column[i] for column in columns) for i in range(len(entries))]
     return [
-        _segment(entry, position, [subnet for subnet in row if subnet])
+        _segment(entry, position, [subnet for subnet in row if subnet], read_link(entry, "uplink", mtu))
         for position, (entry, row) in enumerate(zip(entries, rows, strict=True))
         if all(row) and not entry.bad("subnet") and _has_room(entry, [subnet for subnet in row if subnet])
     ]
@@ -72,10 +73,11 @@ def _has_room(entry: Entry, subnets: Sequence[IPNetwork]) -> bool:
     return not full
 
 
-def _segment(entry: Entry, position: int, subnets: Sequence[IPNetwork]) -> Segment:
+def _segment(entry: Entry, position: int, subnets: Sequence[IPNetwork], uplink: Cable) -> Segment:
     mark = entry.log.mark(entry.node) if entry.nodes else None
     router = tuple(subnet[1] for subnet in subnets)
-    return Segment(name=entry.get("name"), position=position, subnets=tuple(subnets), router=router, mark=mark)
+    name = entry.get("name")
+    return Segment(name=name, position=position, subnets=tuple(subnets), router=router, uplink=uplink, mark=mark)
 
 
 def claims(entries: Sequence[Entry], segments: Sequence[Segment]) -> Iterator[Claim]:

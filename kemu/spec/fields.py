@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from enum import StrEnum
 from typing import Any, get_type_hints
 
+from kemu.base.units import read_duration, read_packets, read_rate, read_ratio
 from kemu.spec.address_kinds import Addresses, Prefixes, Subnets
 from kemu.spec.denials import Denials
 from kemu.spec.kinds import (
@@ -23,15 +24,17 @@ from kemu.spec.kinds import (
     ListOf,
     ListOr,
     NumberOr,
+    Quantity,
     Sysctls,
     Text,
 )
 from kemu.spec.model import IpFamily, KubeProxyMode, PodRoutes, PolicyEngine, Protocol
-from kemu.spec.source import Log, MappingNode, Node, ScalarNode, find_close, is_null, kind_of
+from kemu.spec.source import Log, MappingNode, Node, ScalarNode, find_close, is_null, kind_of, shorten
 from kemu.spec.tables import Field, Table
 from kemu.spec.ways import WayKind, Ways
 
 CLUSTER_NAME_LENGTH = 32
+MTU = Integer(576, 65521)
 MOST = 5000  # of nodes or of one pod's replicas: far beyond what a machine holds, and short of a slip of the finger
 
 
@@ -104,7 +107,75 @@ def snake_case(name: str) -> str:
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
 
 
-LINK = Field(kind=Later(), help="Rate, delay, jitter, loss and MTU of a link.")
+def _within(parse: Callable[[str], Any], least: float, most: float, phrase: str) -> Callable[[str], Any]:
+    """Return a parser that refuses what is out of range; `phrase` is the range in words."""
+
+    def read(text: str) -> Any:
+        value = parse(text)
+        if not least <= value <= most:
+            raise ValueError(f'"{shorten(text)}" is out of range: expected {phrase}')
+        return value
+
+    return read
+
+
+def _or_none(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Return a parser that also takes `none`, which undoes what a default says."""
+    return lambda text: None if text == "none" else parse(text)
+
+
+_UNIT = r"^ *\d*\.?\d+ ?"
+_RATE = Quantity(
+    _or_none(_within(read_rate, 8e3, 4e11, "8kbit to 400gbit")), "10mbit, none", rf"{_UNIT}[kmgtKMGT]?[bB]it(/s)?$|^none$"
+)
+_DURATION = Quantity(_within(read_duration, 0, 60, "0s to 60s"), "5ms", rf"{_UNIT}(ns|us|µs|μs|ms|s|min)$")
+_RATIO = Quantity(read_ratio, "0.1%", rf"{_UNIT}%$")
+_QUEUE = Quantity(
+    _or_none(_within(read_packets, 1, 1e6, "1packet to 1000000packets")), "100packets, none", r"^ *\d+ ?packets?$|^none$"
+)
+
+#: The keys of one direction of a link, and what the model calls them.
+SHAPE_FIELDS = {
+    "rate": "rate_bits_per_second",
+    "delay": "delay_seconds",
+    "jitter": "jitter_seconds",
+    "loss": "loss_ratio",
+    "duplicate": "duplicate_ratio",
+    "reorder": "reorder_ratio",
+    "queue": "queue_packets",
+}
+DIRECTIONS = ("out", "in")
+SHAPE: dict[str, Field] = {
+    "rate": Field(
+        kind=_RATE,
+        help="How many bits of whole frames, headers of tunnels included, pass in a second.",
+        default="as fast as the machine",
+    ),
+    "delay": Field(kind=_DURATION, help="How long every packet is on its way.", default="0s"),
+    "jitter": Field(kind=_DURATION, help="By how much the delay varies, up and down.", default="0s"),
+    "loss": Field(kind=_RATIO, help="The share of packets that is lost, by chance.", default="0%"),
+    "duplicate": Field(kind=_RATIO, help="The share of packets that arrives twice.", default="0%"),
+    "reorder": Field(kind=_RATIO, help="The share of packets that overtakes the others by skipping the delay.", default="0%"),
+    "queue": Field(
+        kind=_QUEUE,
+        help="How many packets wait before more are dropped, where there is a rate.",
+        default="50 ms at the rate, 50 packets or more",
+    ),
+}
+DIRECTION = Table("", SHAPE)
+LINK_TABLE = Table(
+    "",
+    {
+        **SHAPE,
+        "mtu": Field(kind=MTU, help="Bytes that a packet may have, at both ends.", default="fabric.mtu"),
+        "out": Field(kind=DIRECTION, help="What its machine, or segment, sends, where that differs."),
+        "in": Field(kind=DIRECTION, help="What it receives, where that differs."),
+    },
+)
+LINK = Field(
+    kind=LINK_TABLE, help="Its link to the fabric; both directions alike, or out and in.", default="fabric.link, key by key"
+)
+UPLINK = Field(kind=LINK_TABLE, help="Its way to the router; out is towards the router.", default="a plain one")
 SYSCTLS = Field(kind=Sysctls(), help="Settings below net. of its kernel namespace.")
 LABELS = Field(kind=Labels(), help="Kubernetes labels.")
 
@@ -115,15 +186,15 @@ SEGMENT = Table(
         "subnet": Field(
             kind=Subnets(), help="Its addresses.", default="172.18.0.0/16; of several segments the i-th 172.18.i.0/24"
         ),
-        "uplink": LINK,
+        "uplink": UPLINK,
     },
 )
 FABRIC = Table(
     "",
     {
-        "mtu": Field(kind=Integer(576, 65521), help="Bytes that a packet between machines may have.", default="1500"),
+        "mtu": Field(kind=MTU, help="Bytes that a packet between machines may have.", default="1500"),
         "segments": Field(kind=ListOf(SEGMENT, 1), help="Layer-2 networks, joined by a router.", default="one, called lan"),
-        "link": LINK,
+        "link": Field(kind=LINK_TABLE, help="What the link of every node and host is like that does not say otherwise."),
         "allowForeignAddresses": Field(
             kind=Boolean(),
             help="Whether it carries addresses that are not of the machine a packet comes from or goes to; clouds do not.",

@@ -173,6 +173,27 @@ class Boolean:
 
 
 @dataclass(frozen=True, slots=True)
+class Quantity:
+    """A number with its unit. `parse` raises ValueError, saying what is expected; `pattern` is for editors."""
+
+    parse: Callable[[str], Any]
+    word: str
+    pattern: str
+
+    def read(self, node: Node, log: Log, about: str) -> Any:
+        if not isinstance(node, ScalarNode) or not node.value:
+            return refuse(node, log, about, f"a quantity such as {self.word}")
+        try:
+            return self.parse(node.value)
+        except ValueError as error:
+            log.wrong(node, f"{about}: {error}")
+            return BAD
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "pattern": self.pattern}
+
+
+@dataclass(frozen=True, slots=True)
 class Labels:
     """Kubernetes labels. Source: Kubernetes, concepts/overview/working-with-objects/labels."""
 

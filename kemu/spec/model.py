@@ -87,13 +87,45 @@ class Networking:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """One direction of a link. `queue_packets` is how many may wait where there is a rate; None is kemu's own choice."""
+
+    rate_bits_per_second: int | None = None
+    delay_seconds: float = 0.0
+    jitter_seconds: float = 0.0
+    loss_ratio: float = 0.0
+    duplicate_ratio: float = 0.0
+    reorder_ratio: float = 0.0
+    queue_packets: int | None = None
+
+    @property
+    def is_impaired(self) -> bool:
+        """Whether anything but its rate makes it differ from a plain cable."""
+        return any((self.delay_seconds, self.jitter_seconds, self.loss_ratio, self.duplicate_ratio, self.reorder_ratio))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cable:
+    """A `link:` or an `uplink:`. `outward` is the file's `out`, seen from who has it; `inward` its `in`. `mtu` in bytes.
+
+    `up` is False only where a live change took it down.
+    """
+
+    mtu: int = 1500
+    outward: Shape = Shape()
+    inward: Shape = Shape()
+    up: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
-    """One layer-2 network of the fabric. `router` is the router's address in it."""
+    """One layer-2 network of the fabric. `router` is the router's address in it, `uplink` the way to it."""
 
     name: str
     position: int
     subnets: tuple[IPNetwork, ...]
     router: tuple[IPAddress, ...]
+    uplink: Cable = Cable()
     mark: Mark | None = None
 
 
@@ -117,7 +149,7 @@ class Denial:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fabric:
-    """`fabric:`, the underlay. `mtu` in bytes."""
+    """`fabric:`, the underlay. `mtu` in bytes: of every link that says no other."""
 
     mtu: int
     segments: tuple[Segment, ...]
@@ -140,6 +172,7 @@ class Node:
     segment: str
     addresses: tuple[IPAddress, ...]
     pod_subnets: tuple[IPNetwork, ...]
+    link: Cable = Cable()
     labels: Mapping[str, str] = field(default_factory=dict)
     sysctls: Mapping[str, str] = field(default_factory=dict)
     mark: Mark | None = None
@@ -200,6 +233,7 @@ class Host:
     position: int
     segment: str
     addresses: tuple[IPAddress, ...]
+    link: Cable = Cable()
     mark: Mark | None = None
 
     @property

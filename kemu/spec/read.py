@@ -15,7 +15,9 @@ from kemu.spec.check import check_families, check_names, check_overlaps, check_u
 from kemu.spec.expand import NODES, Draft, Names, expand_machines, expand_pods, read_entries
 from kemu.spec.expect import check_expectations, is_alone, read_expectations
 from kemu.spec.fields import CLUSTER_NAME_LENGTH, topology_table
+from kemu.spec.links import read_link
 from kemu.spec.model import (
+    Cable,
     Fabric,
     Host,
     IPAddress,
@@ -57,9 +59,11 @@ def read_topology(
         namespaces=namespaces,
         networking=drafts.networking,
         fabric=drafts.fabric,
-        nodes=tuple(_node(one, i, dealt[one], drafts.subnets[one.name]) for i, one in enumerate(drafts.nodes)),
+        nodes=tuple(
+            _node(one, i, dealt[one], drafts.subnets[one.name], drafts.links[id(one.entry)]) for i, one in enumerate(drafts.nodes)
+        ),
         pods=tuple(_pod(one, dealt[one], values[id(one.entry)]) for one in drafts.pods),
-        hosts=tuple(_host(one, i, dealt[one]) for i, one in enumerate(drafts.hosts)),
+        hosts=tuple(_host(one, i, dealt[one], drafts.links[id(one.entry)]) for i, one in enumerate(drafts.hosts)),
         expect=expect,
         source=source.path,
         text=source.text,
@@ -95,12 +99,16 @@ def _is_kubernetes(node: YamlNode) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Drafts:
-    """The file with counts expanded and subnets dealt out, as far as it is right; `subnets` are the nodes', by name."""
+    """The file with counts expanded and subnets dealt out, as far as it is right; `subnets` are the nodes', by name.
+
+    `links` are by the id of the entry, which may stand for several machines.
+    """
 
     networking: Networking
     fabric: Fabric
     nodes: Sequence[Draft]
     hosts: Sequence[Draft]
+    links: Mapping[int, Cable]
     subnets: Mapping[str, tuple[IPNetwork, ...]]
     pods: Sequence[Draft]
 
@@ -111,19 +119,24 @@ def _read_drafts(root: Entry, backends: Mapping[str, type[Any]], backend: str | 
     versions = networking.ip_family.versions
     entries, names = fabric.segment_entries(fabric_part)
     names = Names("segment", names.known, names.complete and not root.bad("fabric"))
-    segments = fabric.read_segments(entries, versions)
+    mtu = fabric_part.get("mtu", fabric.MTU)
+    segments = fabric.read_segments(entries, versions, mtu)
     nodes, complete = expand_machines(root, "node", names, default=NODES)
     hosts, _ = expand_machines(root, "host", names, default=0)
     is_known = not root.bad("networking") and not networking_part.bad("ipFamily")
     if is_known:
         _check_versions(root, networking_part, entries, versions)
         check_overlaps(root.log, [*network.claims(networking_part, networking), *fabric.claims(entries, segments)])
+    links = _links(fabric_part, [*nodes, *hosts], mtu)
+    if 6 in versions:
+        fabric.check_mtus([fabric_part, *_link_entries(fabric_part, entries, [*nodes, *hosts])])
     subnets = _node_subnets(networking_part, networking, nodes) if is_known and complete else {}
     return _Drafts(
         networking=networking,
-        fabric=fabric.read_fabric(fabric_part, segments if is_known else (), versions),
+        fabric=fabric.read_fabric(fabric_part, segments if is_known else ()),
         nodes=nodes,
         hosts=hosts,
+        links=links,
         subnets=subnets,
         pods=expand_pods(root, Names("node", [node.name for node in nodes], complete), subnets),
     )
@@ -136,6 +149,16 @@ def _check_versions(root: Entry, networking: Entry, segments: Sequence[Entry], v
         found = root.get(key)
         if isinstance(found, list):
             check_families((one for one in found if isinstance(one, Entry)), ("address", "podSubnet"), versions)
+
+
+def _links(fabric_part: Entry, machines: Sequence[Draft], mtu: int) -> dict[int, Cable]:
+    default = fabric_part.get("link")
+    entries = {id(one.entry): one.entry for one in machines}
+    return {key: read_link(entry, "link", mtu, default) for key, entry in entries.items()}
+
+
+def _link_entries(fabric_part: Entry, segments: Sequence[Entry], machines: Sequence[Draft]) -> list[Entry]:
+    return [fabric_part.part("link"), *(one.part("uplink") for one in segments), *(one.entry.part("link") for one in machines)]
 
 
 def _node_subnets(part: Entry, networking: Networking, nodes: Sequence[Draft]) -> dict[str, tuple[IPNetwork, ...]]:
@@ -170,7 +193,7 @@ def _name(root: Entry) -> str:
     return stem
 
 
-def _node(draft: Draft, position: int, addresses: tuple[IPAddress, ...], subnets: tuple[IPNetwork, ...]) -> Node:
+def _node(draft: Draft, position: int, addresses: tuple[IPAddress, ...], subnets: tuple[IPNetwork, ...], link: Cable) -> Node:
     entry = draft.entry
     return Node(
         name=draft.name,
@@ -178,15 +201,16 @@ def _node(draft: Draft, position: int, addresses: tuple[IPAddress, ...], subnets
         segment=draft.place,
         addresses=addresses,
         pod_subnets=subnets,
+        link=link,
         labels=entry.get("labels", {}),
         sysctls=entry.get("sysctls", {}),
         mark=entry.log.mark(entry.node),
     )
 
 
-def _host(draft: Draft, position: int, addresses: tuple[IPAddress, ...]) -> Host:
+def _host(draft: Draft, position: int, addresses: tuple[IPAddress, ...], link: Cable) -> Host:
     mark = draft.entry.log.mark(draft.entry.node)
-    return Host(name=draft.name, position=position, segment=draft.place, addresses=addresses, mark=mark)
+    return Host(name=draft.name, position=position, segment=draft.place, addresses=addresses, link=link, mark=mark)
 
 
 def _pod(draft: Draft, addresses: tuple[IPAddress, ...], values: Mapping[str, Any]) -> Pod:

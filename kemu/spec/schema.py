@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from kemu.spec.fields import (
+    DIRECTION,
     EXPECTATION,
     FABRIC,
     HOST,
+    LINK_TABLE,
     NAMESPACE,
     NODE,
     POD,
@@ -50,6 +52,8 @@ def field_reference(backends: Mapping[str, type[Any]]) -> Iterator[tuple[str, li
         ("fabric", FABRIC),
         ("fabric.segments[]", SEGMENT),
         ("nodes[]", NODE),
+        ("link, uplink", LINK_TABLE),
+        ("link.out, link.in", DIRECTION),
         ("pods[]", POD),
         ("pods", PODS_PER_NODE),
         ("pods[].ports[]", PORT),

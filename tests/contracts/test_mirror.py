@@ -19,6 +19,7 @@ EXCEPTIONS: dict[str, str] = {
     "kemu.kernel.read": "tests/kernel/cluster reads every cluster back that it makes, and each kind of drift",
     "kemu.kernel.read_links": "the same",
     "kemu.kernel.read_entries": "the same",
+    "kemu.kernel.read_qdiscs": "the same",
     "kemu.kernel.write": "tests/kernel/cluster makes and mends clusters with it",
     "kemu.probe.limits": "tests/kernel/reach measures with it",
     "kemu.probe.line_servers": "tests/kernel/reach measures with it",

@@ -27,9 +27,12 @@ from kemu.plan.objects import (
     Foreign,
     Link,
     Neigh,
+    Netem,
+    Pfifo,
     Qdisc,
     Route,
     Rule,
+    Tbf,
     Veth,
     Vxlan,
 )
@@ -358,7 +361,64 @@ def test_rule_on_a_mark() -> None:
     ],
 )
 def test_qdisc_is_removed_by_its_parent_and_handle(parent: str, handle: str, numbers: tuple[int, int]) -> None:
-    message = messages.remove_qdisc(Qdisc(netns="n1", dev="eth0", parent=parent, kind="tbf", handle=handle), 2)
+    message = messages.remove_qdisc(Qdisc(netns="n1", dev="eth0", parent=parent, handle=handle, detail=Foreign(kind="tbf")), 2)
     assert _head(message) == (messages.RTM_DELQDISC, SET)
     decoded = _decode(tcmsg, message)
     assert (decoded["index"], decoded["parent"], decoded["handle"]) == (2, *numbers)
+
+
+def _qdisc(detail: Tbf | Netem | Pfifo | Foreign) -> Qdisc:
+    return Qdisc(netns="n1", dev="eth0", parent="1:1", handle="2:", detail=detail)
+
+
+@pytest.mark.parametrize(("rate", "rate64"), [(5_000_000, None), (40 * 10**9, 5 * 10**9)])
+def test_token_bucket(rate: int, rate64: int | None) -> None:
+    message = messages.put_qdisc(_qdisc(Tbf(rate_bits_per_second=rate, burst_bytes=3125, limit_bytes=31_250)), 2)
+    assert _head(message) == (messages.RTM_NEWQDISC, PUT)
+    decoded = _decode(tcmsg, message)
+    assert (decoded["index"], decoded["parent"], decoded["handle"]) == (2, 0x10001, 0x20000)
+    assert decoded.get_attr("TCA_KIND") == "tbf"
+    options = decoded.get_attr("TCA_OPTIONS")
+    parms = options.get_attr("TCA_TBF_PARMS")
+    assert (parms["rate"], parms["limit"]) == (min(rate // 8, 2**32 - 1), 31_250)
+    assert parms["buffer"] == 3125 * 8 * 10**9 // rate // 64
+    found = attributes(attributes(message[2][20:])[2])
+    assert struct.unpack("I", found[messages.TBF_BURST]) == (3125,)
+    assert (struct.unpack("Q", found[messages.TBF_RATE64])[0] if messages.TBF_RATE64 in found else None) == rate64
+
+
+def test_netem() -> None:
+    netem = Netem(
+        limit_packets=100, delay_seconds=0.08, jitter_seconds=0.005, loss_ratio=0.3, duplicate_ratio=1.0, reorder_ratio=0.25
+    )
+    message = messages.put_qdisc(_qdisc(netem), 2)
+    decoded = _decode(tcmsg, message)
+    assert decoded.get_attr("TCA_KIND") == "netem"
+    options = decoded.get_attr("TCA_OPTIONS")
+    assert (options["delay"], options["jitter"]) == (80 * 10**6 // 64, 5 * 10**6 // 64)
+    assert (options["limit"], options["loss"], options["duplicate"], options["gap"]) == (
+        100,
+        round(0.3 * (2**32 - 1)),
+        2**32 - 1,
+        1,
+    )
+    reorder = options.get_attr("TCA_NETEM_REORDER")
+    assert (reorder["prob_reorder"], reorder["corr_reorder"]) == (round(0.25 * (2**32 - 1)), 0)
+    found = attributes(attributes(message[2][20:])[2][24:])
+    assert struct.unpack("q", found[messages.NETEM_LATENCY64]) == (80 * 10**6,)
+    assert struct.unpack("q", found[messages.NETEM_JITTER64]) == (5 * 10**6,)
+
+
+def test_netem_that_reorders_nothing_has_no_gap() -> None:
+    options = _decode(tcmsg, messages.put_qdisc(_qdisc(Netem(limit_packets=9, delay_seconds=1e-9)), 2)).get_attr("TCA_OPTIONS")
+    assert (options["gap"], options["loss"]) == (0, 0)
+
+
+def test_plain_queue() -> None:
+    options = attributes(messages.put_qdisc(_qdisc(Pfifo(limit_packets=50)), 2)[2][20:])
+    assert (options[1], options[2]) == (b"pfifo\0", struct.pack("I", 50))
+
+
+def test_qdisc_that_kemu_does_not_plan_is_refused() -> None:
+    with pytest.raises(ValueError, match="no part of kemu plans a htb"):
+        messages.put_qdisc(_qdisc(Foreign(kind="htb")), 2)

@@ -6,12 +6,17 @@ import pytest
 
 from kemu.base.units import (
     read_duration,
+    read_packets,
     read_rate,
     read_ratio,
     show_bits_per_second,
     show_bytes,
     show_ratio,
     show_seconds,
+    write_duration,
+    write_packets,
+    write_rate,
+    write_ratio,
 )
 
 
@@ -125,3 +130,34 @@ def test_a_ratio_is_shown_as_a_percentage(ratio: float, text: str) -> None:
 @pytest.mark.parametrize("text", ["1 kbit/s", "941 Mbit/s", "9.41 Gbit/s"])
 def test_a_shown_rate_can_be_read_again(text: str) -> None:
     assert show_bits_per_second(read_rate(text)) == text
+
+
+@pytest.mark.parametrize(("text", "count"), [("100packets", 100), ("1packet", 1), ("20 packets", 20)])
+def test_a_queue_is_counted_in_packets(text: str, count: int) -> None:
+    assert read_packets(text) == count
+
+
+@pytest.mark.parametrize("text", ["100", "100p", "100kB", "1.5packets", "packets", "-1packets", "100 packet s"])
+def test_a_queue_that_could_be_counted_in_bytes_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is no number of packets: expected a whole number with its unit, as in 100packets"):
+        read_packets(text)
+
+
+@pytest.mark.parametrize("text", ["8kbit", "5mbit", "1500kbit", "10gbit", "9601bit"])
+def test_a_rate_is_written_as_it_is_read(text: str) -> None:
+    assert write_rate(read_rate(text)) == text
+
+
+@pytest.mark.parametrize("text", ["0s", "5ms", "2500us", "100us", "7ns", "2s"])
+def test_a_duration_is_written_as_it_is_read(text: str) -> None:
+    assert write_duration(read_duration(text)) == text
+
+
+@pytest.mark.parametrize("text", ["0%", "0.1%", "30%", "100%", "0.000001%", "33.3%"])
+def test_a_percentage_is_written_as_it_is_read(text: str) -> None:
+    assert write_ratio(read_ratio(text)) == text
+
+
+@pytest.mark.parametrize("text", ["1packet", "100packets"])
+def test_a_queue_is_written_as_it_is_read(text: str) -> None:
+    assert write_packets(read_packets(text)) == text

@@ -8,7 +8,24 @@ from plan_models import COMBINATIONS, build
 from kemu.base.names import veth_name
 from kemu.plan.build import Plan
 from kemu.plan.diff import Change
-from kemu.plan.objects import Addr, Bridge, BridgePort, Key, Link, Netns, NftTable, Object, Route, Sysctl, Veth, Vxlan
+from kemu.plan.objects import (
+    Addr,
+    Bridge,
+    BridgePort,
+    Foreign,
+    Key,
+    Link,
+    Netem,
+    Netns,
+    NftTable,
+    Object,
+    Qdisc,
+    Route,
+    Sysctl,
+    Tbf,
+    Veth,
+    Vxlan,
+)
 from kemu.plan.order import Steps, steps_for, steps_for_all
 
 _PORT = veth_name("default.p1")
@@ -180,3 +197,54 @@ def test_namespaces_forwarding_comes_before_that_of_its_devices() -> None:
     whole = Sysctl(netns="n1", name="net/ipv4/ip_forward", value="1")
     changes = [Change(action="change", want=item, have=replace(item, value="9")) for item in (device, whole)]
     assert _steps(build(), *changes).settings == {"n1": [whole, device]}
+
+
+# --- queueing disciplines ---------------------------------------------------------------------------------------------------------
+
+_ROOT = Qdisc(
+    netns="n1", dev="eth0", parent="root", handle="1:", detail=Tbf(rate_bits_per_second=8000, burst_bytes=1, limit_bytes=2)
+)
+_LEAF = Qdisc(netns="n1", dev="eth0", parent="1:1", handle="2:", detail=Netem(limit_packets=10, loss_ratio=0.1))
+
+
+def _queue_steps(plan: list[Qdisc], *changes: Change) -> tuple[list[Object], list[Object]]:
+    steps = steps_for(changes, {item.key: item for item in plan})
+    return list(steps.remove), [item for items in steps.entries.values() for item in items]
+
+
+def _change(want: Qdisc, have: Qdisc) -> Change:
+    return Change(action="change", want=want, have=have)
+
+
+def test_other_numbers_of_a_qdisc_are_changed_where_it_stands() -> None:
+    have = replace(_LEAF, detail=Netem(limit_packets=10, loss_ratio=0.5))
+    assert _queue_steps([_ROOT, _LEAF], _change(_LEAF, have)) == ([], [_LEAF])
+
+
+def test_another_kind_of_qdisc_makes_the_device_start_anew() -> None:
+    have = replace(_ROOT, detail=Foreign(kind="htb"))
+    assert _queue_steps([_ROOT, _LEAF], _change(_ROOT, have), Change(action="add", want=_LEAF)) == ([have], [_ROOT, _LEAF])
+
+
+def test_what_somebody_added_to_netem_goes_with_it() -> None:
+    have = replace(_LEAF, detail=replace(_LEAF.detail, more=("corrupt",)))  # type: ignore[type-var]
+    assert _queue_steps([_ROOT, _LEAF], _change(_LEAF, have)) == ([_ROOT], [_ROOT, _LEAF])
+
+
+def test_a_leaf_that_goes_takes_its_root_along_which_comes_back() -> None:
+    assert _queue_steps([_ROOT], Change(action="remove", have=_LEAF)) == ([_LEAF, _ROOT], [_ROOT])
+
+
+def test_a_stray_tree_goes_once() -> None:
+    changes = [Change(action="remove", have=item) for item in (_ROOT, _LEAF)]
+    assert _queue_steps([], *changes) == ([_ROOT, _LEAF], [])
+
+
+def test_a_new_tree_removes_nothing_but_itself() -> None:
+    changes = [Change(action="add", want=item) for item in (_ROOT, _LEAF)]
+    assert _queue_steps([_ROOT, _LEAF], *changes)[1] == [_ROOT, _LEAF]
+
+
+def test_filters_on_the_way_in_are_no_part_of_the_tree() -> None:
+    clsact = Qdisc(netns="n1", dev="eth0", parent="ingress", handle="ffff:", detail=Foreign(kind="clsact"))
+    assert _queue_steps([_ROOT], Change(action="remove", have=clsact)) == ([clsact], [])

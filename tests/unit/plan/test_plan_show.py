@@ -107,7 +107,8 @@ _TITLES = {
     "proxied neighbour": "proxied neighbour fd00::7 on eth0",
     "tunnel's entry": "forwarding entry 02:00:00:00:00:01 on flannel.1 to 172.18.0.12",
     "setting": "setting net/ipv4/conf/flannel.1/rp_filter",
-    "qdisc": "qdisc tbf on eth0 root",
+    "rate": "qdisc tbf on eth0 root",
+    "foreign qdisc": "qdisc htb on eth0 root",
     "table": "nft table ip mine",
 }
 

@@ -28,11 +28,14 @@ class Deadlines(Generic[T]):
         """Take one's deadline away, if it has one."""
         seconds = self._lengths.pop(one, None)
         if seconds is not None:
-            del self._by_length[seconds][one]
+            group = self._by_length[seconds]
+            del group[one]
+            if not group:
+                del self._by_length[seconds]
 
     def find_first(self) -> T | None:
         """Return the one whose deadline comes first."""
-        heads = [next(iter(group.items())) for group in self._by_length.values() if group]
+        heads = [next(iter(group.items())) for group in self._by_length.values()]
         return min(heads, key=lambda head: head[1])[0] if heads else None
 
     @property

@@ -24,6 +24,7 @@ from kemu.spec.kinds import (
     ListOf,
     ListOr,
     NumberOr,
+    NumberOrName,
     Quantity,
     Sysctls,
     Text,
@@ -35,6 +36,7 @@ from kemu.spec.ways import WayKind, Ways
 
 CLUSTER_NAME_LENGTH = 32
 MTU = Integer(576, 65521)
+SECONDS = 1_000_000  # the most of a probe, and of checks in a row: more than any cluster lives
 MOST = 5000  # of nodes or of one pod's replicas: far beyond what a machine holds, and short of a slip of the finger
 
 
@@ -239,6 +241,30 @@ PORT = Table(
         "name": Field(kind=Label(15), help="What Services call it."),
         "containerPort": Field(kind=Integer(1, 65535), help="Its number.", required=True, example="8080"),
         "protocol": Field(kind=Choice(Protocol), help="Its transport.", default="TCP"),
+    },
+)
+_PROBE_PORT = Field(kind=NumberOrName(Integer(1, 65535), Label(15)), help="The port, or its name.", required=True, example="8080")
+TCP_SOCKET = Table("", {"port": _PROBE_PORT})
+HTTP_GET = Table("", {"port": _PROBE_PORT, "path": Field(kind=Text(), help="The path, with its query.", default="/")})
+EXEC = Table(
+    "",
+    {
+        "command": Field(
+            kind=ListOf(Text(), 1), help="Its words; no shell takes part.", required=True, example="[cat, /tmp/ready]"
+        )
+    },
+)
+PROBE = Table(
+    "",
+    {
+        "tcpSocket": Field(kind=TCP_SOCKET, help="Ready if the port accepts a connection."),
+        "httpGet": Field(kind=HTTP_GET, help="Ready if a GET is answered with a status from 200 to 399."),
+        "exec": Field(kind=EXEC, help="Ready if the command's exit code is 0."),
+        "initialDelaySeconds": Field(kind=Integer(0, SECONDS), help="From the start to the first check.", default="0"),
+        "periodSeconds": Field(kind=Integer(1, SECONDS), help="From one check to the next.", default="10"),
+        "timeoutSeconds": Field(kind=Integer(1, SECONDS), help="How long a check may take.", default="1"),
+        "successThreshold": Field(kind=Integer(1, SECONDS), help="Passed checks in a row that make it ready.", default="1"),
+        "failureThreshold": Field(kind=Integer(1, SECONDS), help="Failed checks in a row that make it unready.", default="3"),
     },
 )
 _POD_COMMON = {

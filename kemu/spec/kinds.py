@@ -274,6 +274,27 @@ class ListOf:
 
 
 @dataclass(frozen=True, slots=True)
+class NumberOrName:
+    """A number, or the name of one: `port: 8080`, `port: http`. Read as the one or the other."""
+
+    number: Integer
+    name: Label
+
+    def read(self, node: Node, log: Log, about: str) -> Any:
+        if isinstance(node, ScalarNode) and node.value and not node.value.isdigit():
+            return self.name.read(node, log, about)
+        return self.number.read_or(node, log, about, f"{self.number.expected}, or a name")
+
+    def schema(self) -> dict[str, Any]:
+        return {"anyOf": [self.number.schema(), self.name.schema()]}
+
+    @property
+    def word(self) -> str:
+        """Both."""
+        return f"{self.number.word}, or {self.name.word}"
+
+
+@dataclass(frozen=True, slots=True)
 class NumberOr:
     """A number, or else something longer: `nodes: 3`."""
 

@@ -206,6 +206,40 @@ class Port:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TcpSocket:
+    """A check that passes if the pod accepts a connection."""
+
+    port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpGet:
+    """A check that passes if the pod answers a GET with a status from 200 to 399. `path` begins with a slash."""
+
+    port: int
+    path: str = "/"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exec:
+    """A check that passes if a command in the container exits with 0."""
+
+    command: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """`readinessProbe:` of a container. Source of the defaults: Kubernetes, Probe v1 core."""
+
+    check: TcpSocket | HttpGet | Exec
+    initial_delay_seconds: int = 0
+    period_seconds: int = 10
+    timeout_seconds: int = 1
+    success_threshold: int = 1
+    failure_threshold: int = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pod:
     """A pod: one kernel namespace on a node. `serve`: whether kemu's responder answers on ports that no process of it serves."""
 

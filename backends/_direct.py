@@ -45,8 +45,8 @@ def dropped(topology: Topology, what: str) -> Iterator[Problem]:
     """Yield that a fabric which looks at addresses drops the packets that take a plain route. The original comes up there, too."""
     if not topology.fabric.allow_foreign_addresses:
         message = (
-            f"{what} sends packets with pods' addresses from node to node, and this fabric drops them "
-            "(allowForeignAddresses: false): a tunnel, such as vxlan, would pass"
+            f"{what} sends pods' addresses from node to node, and this fabric drops them (allowForeignAddresses: false); "
+            "a tunnel would pass"
         )
         yield Problem(message=message, harmless=True)
 

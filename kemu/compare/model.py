@@ -25,6 +25,11 @@ class Candidate:
     why_not: str = ""
     fidelity: str = ""
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What its plan warns of."""
+        return self.plan.warnings if self.plan else ()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:

@@ -91,7 +91,7 @@ def _judge(candidate: Candidate, seconds: float, reporter: Reporter) -> Verdict:
     return Verdict(
         backend=candidate.backend,
         works=not matrix.lost,
-        reason=f"{matrix.lost} pairs lost ({', '.join(lost)})" if lost else "",
+        reason="; ".join((f"{matrix.lost} pairs lost ({', '.join(lost)})", *candidate.warnings)) if lost else "",
         reached=matrix.reached,
         total=len(matrix.results),
         mtu=pod_mtu(candidate.plan or ()),

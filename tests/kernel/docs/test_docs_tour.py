@@ -41,7 +41,7 @@ def test_there_is_no_console_block_outside_the_tour(page: str) -> None:
 def test_the_lines_of_python_work(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     [program] = find_blocks(_read("README.md"), "python")
     monkeypatch.chdir(terminal.directory)
-    exec(program.replace('"two-nodes"', repr(str(terminal.file))), {})
+    exec(program.replace('"two-nodes"', repr(str(terminal.file("two-nodes")))), {})
 
 
 def test_the_test_that_is_shown_passes() -> None:

@@ -17,6 +17,7 @@ from kemu.base.reporter import Reporter
 from kemu.cluster.state import StateDirectory
 
 _STEP_SECONDS = 0.05
+_MODE = 0o600  # who may open a file may lock it: anybody could keep root waiting
 
 
 @contextmanager
@@ -37,7 +38,7 @@ def _acquire(state: StateDirectory, deadline: float, reporter: Reporter) -> int:
     while True:
         try:
             state.make()
-            descriptor = os.open(state.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            descriptor = os.open(state.lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, _MODE)
         except FileNotFoundError:  # a `down` removed the directory between the two
             continue
         if _take(descriptor) and _is_current(descriptor, state.lock):

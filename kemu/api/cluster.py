@@ -123,7 +123,7 @@ class Cluster:
             backend=self.topology.backend,
             state=comparison.state,
             changes=comparison.changes,
-            warnings=(*plan.warnings, *_warnings(self.model)),
+            warnings=(*plan.warnings, *comparison.warnings, *_warnings(self.model)),
             nodes=len(self.model.nodes),
             pods=len(self.model.pods),
             objects=len(plan),

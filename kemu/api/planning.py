@@ -9,7 +9,7 @@ from typing import Any
 
 from kemu.api.topology import Topology
 from kemu.plan.codec import SCHEMA, kind_of, to_dict
-from kemu.plan.objects import Netns, Object
+from kemu.plan.objects import Netns, Object, place
 from kemu.plan.select import select
 from kemu.plan.show import command, show_script
 from kemu.plan.tree import show_tree
@@ -23,6 +23,10 @@ class PlanView:
     cluster: str
     objects: tuple[Object, ...]
     warnings: tuple[str, ...] = ()
+
+    def place(self, netns: str) -> str:
+        """Return what a namespace of the plan is called outside."""
+        return place(self.cluster, netns)
 
     def script(self) -> str:
         """Return the commands that a person would type, as a script for bash."""

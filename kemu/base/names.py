@@ -9,8 +9,8 @@ LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 DEVICE_LENGTH = 15  # IFNAMSIZ is 16 with the terminating zero. Source: include/uapi/linux/if.h
 NETNS_LENGTH = 240  # a file name may have 255 bytes; the rest is left for prefixes of other tools
 
-#: Names in a cluster that no node, host or pod namespace may take: kemu's own kernel namespaces.
-RESERVED = frozenset({"fabric", "router"})
+#: Names in a cluster that no node, host or pod namespace may take: kemu's own kernel namespaces, and its word for the machine's.
+RESERVED = frozenset({"fabric", "machine", "router"})
 
 
 def is_label(name: str) -> bool:
@@ -31,6 +31,11 @@ def device_name(name: str) -> str:
 def veth_name(netns: str) -> str:
     """Return the host-side name of a pod's veth, `veth` and eight hex digits, as the CNI bridge plugin shapes it."""
     return f"veth{_hash(netns)[:8]}"
+
+
+def way_out_name(cluster: str) -> str:
+    """Return the name of a cluster's device in the machine's own namespace."""
+    return device_name(f"kemu-{cluster}")
 
 
 def mac_address(*identity: str) -> str:

@@ -14,13 +14,14 @@ from kemu.base.errors import BugError, StateError
 from kemu.base.reporter import SILENT, Reporter
 from kemu.cluster.lock import locked
 from kemu.cluster.state import Record, StateDirectory, find_states
-from kemu.kernel import baseline, capability, limits, netns, process
+from kemu.kernel import baseline, capability, forwarding, limits, machine, netns, process
 from kemu.kernel.netns import Namespaces
+from kemu.kernel.resolvers import find_resolvers
 from kemu.kernel.write import Writer
 from kemu.plan.build import Plan
 from kemu.plan.diff import Change, diff
 from kemu.plan.drift import show_change
-from kemu.plan.objects import Link, Object, Veth
+from kemu.plan.objects import Forwarding, Link, Object, Veth
 from kemu.plan.order import Steps, steps_for, steps_for_all
 from kemu.plan.sysctls import stated
 
@@ -51,6 +52,7 @@ class Comparison:
 
     state: Literal["starting", "ok", "drifted"]
     changes: tuple[Change, ...]
+    warnings: tuple[str, ...] = ()
 
 
 def up(
@@ -76,15 +78,18 @@ def up(
     with _held(record.cluster, reporter) as (state, namespaces):
         namespaces.clear_debris()
         netns.check_free(record.cluster, plan.namespaces, namespaces)
+        machine.check(plan, record.cluster)
         _admit(state, admit, namespaces, reporter)
         is_new = not namespaces.handles
-        _remember(state, record, text, hosts)
+        _remember(state, record, text, hosts, _resolvers(plan))
         changes = (
             _make(plan, state, namespaces, reporter, verify=verify) if is_new else _repair(plan, state, namespaces, reporter)
         )
         state.write_plan(plan)
         state.write_record(replace(record, ready=True, version=__version__, created=time.time()))
         seconds = time.monotonic() - started
+        for warning in machine.warnings(plan, record.cluster):
+            reporter.warn(warning)
         state.append_event("up", made=is_new, changes=changes, seconds=round(seconds, 3))
     return UpResult(cluster=record.cluster, made=is_new, changes=changes, objects=len(plan), seconds=seconds)
 
@@ -96,12 +101,12 @@ def down(cluster: str, *, reporter: Reporter = SILENT) -> bool:
     """
     process.need_root()
     state = StateDirectory(cluster)
-    if not state.path.exists() and not netns.find_names(cluster):
+    if not state.path.exists() and not netns.find_names(cluster) and not machine.has_traces(cluster):
         return False
     limits.check(len(netns.find_names(cluster)))
     with _held(cluster, reporter) as (state, namespaces):
         namespaces.clear_debris()
-        found = bool(namespaces.handles) or state.find_record() is not None
+        found = bool(namespaces.handles) or state.find_record() is not None or machine.has_traces(cluster)
         _remove(state, namespaces, reporter)
     return found
 
@@ -113,16 +118,17 @@ def compare(cluster: str, plan: Plan, *, reporter: Reporter = SILENT) -> Compari
     with _held(cluster, reporter) as (state, namespaces):
         record = state.find_record()
         _, _, changes = _differences(plan, state, namespaces)
+        warnings = tuple(machine.warnings(plan, cluster))
     if record is not None and not record.ready:
-        return Comparison(state="starting", changes=changes)
-    return Comparison(state="drifted" if changes else "ok", changes=changes)
+        return Comparison(state="starting", changes=changes, warnings=warnings)
+    return Comparison(state="drifted" if changes else "ok", changes=changes, warnings=warnings)
 
 
 def find_clusters() -> list[str]:
     """Return every cluster of this machine: those with a state directory, and for root also those that lost it."""
     names = set(find_states())
     if process.is_root():
-        names |= set(netns.find_clusters())
+        names |= {*netns.find_clusters(), *machine.find_clusters()}
     return sorted(names)
 
 
@@ -154,16 +160,23 @@ def _admit(state: StateDirectory, admit: Admit, namespaces: Namespaces, reporter
         _clear(state, namespaces, reporter)
 
 
-def _remember(state: StateDirectory, record: Record, text: str, hosts: str) -> None:
+def _resolvers(plan: Plan) -> list[str]:
+    """Return the name servers that processes of a cluster may ask: the machine's, if there is a way out."""
+    versions = {item.family for item in plan if isinstance(item, Forwarding)}
+    return find_resolvers(versions) if versions else []
+
+
+def _remember(state: StateDirectory, record: Record, text: str, hosts: str, resolvers: list[str]) -> None:
     """Write down what is about to be made, before anything is, so that every interruption can be seen and repaired."""
     state.write_topology(text)
-    state.write_files(hosts)
+    state.write_files(hosts, resolvers)
     state.write_record(record)
 
 
 def _make(plan: Plan, state: StateDirectory, namespaces: Namespaces, reporter: Reporter, *, verify: bool) -> int:
     """Make a whole plan where nothing is; on any error or interruption take it all away again."""
     try:
+        machine.clear(state.cluster)  # what is left if all namespaces went without `down`
         with netns.prepared_directory():
             measured = baseline.measure()
             settings = stated(measured)
@@ -258,6 +271,11 @@ def _remove(state: StateDirectory, namespaces: Namespaces, reporter: Reporter) -
 def _clear(state: StateDirectory, namespaces: Namespaces, reporter: Reporter) -> None:
     """End what is inside and let the namespaces go. Devices are never removed one by one: they die with their namespace."""
     reporter.step("removing", total=len(namespaces.handles))
+    machine.clear(state.cluster)
+    if where := forwarding.find_elsewhere(state.cluster):
+        reporter.warn(
+            f"the way out of {state.cluster} was made in another network namespace, {where}: kemu down there takes it away"
+        )
     left = process.end(process.find_inside(handle.inode for handle in namespaces.handles.values()))
     for name in list(namespaces.handles):
         namespaces.remove(name)

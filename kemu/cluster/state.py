@@ -8,7 +8,7 @@ import os
 import shutil
 import stat
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -82,12 +82,15 @@ class StateDirectory:
         """Keep the file, verbatim."""
         self._write("topology.yaml", text)
 
-    def write_files(self, hosts: str) -> None:
-        """Keep the names and addresses of all endpoints; and that nobody serves names, so no program waits for a server of the machine."""
+    def write_files(self, hosts: str, resolvers: Sequence[str] = ()) -> None:
+        """Keep the names and addresses of all endpoints, and the name servers that the cluster can ask.
+
+        Without any, say that nobody serves names, so that no program waits for a server of the machine.
+        """
         self._write("files/hosts", hosts)
-        self._write(
-            "files/resolv.conf", "# This cluster has no DNS server; /etc/hosts knows every endpoint.\nnameserver 127.0.0.1\n"
-        )
+        lines = [f"nameserver {address}" for address in resolvers] or ["nameserver 127.0.0.1"]
+        who = "The machine's own name servers" if resolvers else "This cluster has no DNS server"
+        self._write("files/resolv.conf", "\n".join([f"# {who}; /etc/hosts knows every endpoint.", *lines, ""]))
 
     def find_topology(self) -> str | None:
         """Return the file as it was applied."""

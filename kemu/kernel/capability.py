@@ -168,9 +168,9 @@ def _attr(kind: int, payload: bytes) -> bytes:
     return struct.pack("HH", len(payload) + 4, kind) + payload + b"\0" * (-len(payload) % 4)
 
 
-def _nft(rule: str) -> Callable[[], None]:
+def _nft(rule: str, family: str = "ip") -> Callable[[], None]:
     def attempt() -> None:
-        nft.run(f"table ip kemu-try {{\nchain c {{\ntype nat hook postrouting priority 0\n{rule}\n}}\n}}\n")
+        nft.run(f"table {family} kemu-try {{\nchain c {{\ntype nat hook postrouting priority 0\n{rule}\n}}\n}}\n")
 
     return attempt
 
@@ -207,6 +207,7 @@ _TESTS: dict[str, _Test] = {
     "link:wireguard": _Test("WireGuard in the kernel", _make_link("wireguard"), "wireguard"),
     "nft:bridge": _Test("nftables on bridges", _nft_bridge, "nft_meta_bridge"),
     "nft:masquerade": _Test("nftables with address translation", _nft("masquerade fully-random"), "nft_masq"),
+    "nft:conntrack": _Test("nftables that knows connections", _nft("ct state invalid drop", "inet"), "nft_ct"),
     "qdisc:netem": _Test("delay and loss on links", _make_qdisc(_NETEM), "sch_netem"),
     "qdisc:tbf": _Test("rates of links", _make_qdisc(_TBF), "sch_tbf"),
 }

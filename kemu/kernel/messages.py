@@ -8,6 +8,7 @@ Numbers come from the kernel's headers: include/uapi/linux/{netlink,rtnetlink,if
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import socket
 import struct
@@ -58,6 +59,8 @@ FLAG_WORDS = {
     "nomulticast": (IFF_MULTICAST, False),
     "promisc": (IFF_PROMISC, True),
 }
+#: Refusals of a removal that mean that there is nothing to remove.
+GONE = frozenset({errno.ENOENT, errno.ESRCH, errno.ENODEV, errno.EADDRNOTAVAIL})
 ALL_FLAGS = IFF_UP | IFF_NOARP | IFF_PROMISC | IFF_ALLMULTI | IFF_MULTICAST
 
 IFA_F_NODAD = 0x02
@@ -120,7 +123,7 @@ def make_veth(link: Link, peer: Link, indexes: Indexes) -> list[Message]:
     """
     other = _info(index=peer.index) + _common(peer) + _number(28, indexes.namespace(peer.netns))
     body = _info(index=link.index, flags=_flags(link), change=_flags(link)) + _common(link) + _master(link, indexes)
-    return [(RTM_NEWLINK, MAKE, body + _linkinfo("veth", _attr(1, other))), *_set_port(link)]
+    return [(RTM_NEWLINK, MAKE, body + _linkinfo("veth", _attr(1, other))), *_set_alias(link), *_set_port(link)]
 
 
 def make_link(link: Link, indexes: Indexes) -> list[Message]:
@@ -133,7 +136,7 @@ def make_link(link: Link, indexes: Indexes) -> list[Message]:
         case _:
             raise ValueError(f"{link.name}: kemu makes no device of this kind")
     body = _info(index=link.index, flags=_flags(link), change=_flags(link)) + _common(link) + _master(link, indexes)
-    return [(RTM_NEWLINK, MAKE, body + info), *_set_port(link)]
+    return [(RTM_NEWLINK, MAKE, body + info), *_set_alias(link), *_set_port(link)]
 
 
 def change_link(link: Link, have: Link, indexes: Indexes) -> list[Message]:
@@ -159,6 +162,11 @@ def remove_link(index: int) -> Message:
     return RTM_DELLINK, SET, _info(index=index)
 
 
+def by_name(name: str) -> bytes:
+    """Return the body of a question about the device of a name."""
+    return _info() + _attr(3, name.encode() + b"\0")
+
+
 def by_index(index: int) -> bytes:
     """Return the body of a question about one device."""
     return _info(index=index)
@@ -169,9 +177,13 @@ def link_alias(index: int, alias: str, *, up: bool) -> Message:
     return RTM_NEWLINK, SET, _info(index=index, flags=IFF_UP * up, change=IFF_UP * up) + _attr(20, alias.encode())
 
 
+def _alias(link: Link) -> bytes:
+    return _attr(20, link.alias.encode()) if link.alias else b""
+
+
 def set_flags(link: Link, settings: Iterable[tuple[int, int]] = ()) -> Message:
-    """Return the message that brings a device up or down, sets its other flags, and IPv4 settings: (number, value) of INET_SETTINGS."""
-    body = _info(index=link.index, flags=_flags(link), change=ALL_FLAGS)
+    """Return the message that brings a device up or down, sets its other flags, its alias, and IPv4 settings: (number, value)."""
+    body = _info(index=link.index, flags=_flags(link), change=ALL_FLAGS) + _alias(link)
     numbers = b"".join(_number(number, value) for number, value in settings)
     if numbers:
         body += _nested(_IFLA_AF_SPEC, _nested(socket.AF_INET, _nested(_IFLA_INET_CONF, numbers)))
@@ -198,6 +210,13 @@ def remove_connected_route(addr: Addr, index: int) -> Message:
 def remove_addr(addr: Addr, index: int) -> Message:
     """Return the message that removes an address."""
     return RTM_DELADDR, SET, _addr(addr, index)
+
+
+def way_to(address: str) -> bytes:
+    """Return the body of a question about the route that a packet for an address would take."""
+    packed = ip_bytes(address)
+    family = socket.AF_INET if len(packed) == 4 else socket.AF_INET6
+    return struct.pack("BBBBBBBBI", family, len(packed) * 8, 0, 0, 0, 0, 0, 0, 0) + _attr(1, packed)
 
 
 def put_route(route: Route, index: int) -> Message:
@@ -303,8 +322,12 @@ def _flags(link: Link) -> int:
 
 def _common(link: Link) -> bytes:
     """Return the attributes that every new device has."""
-    body = _attr(3, link.name.encode() + b"\0") + _number(4, link.mtu) + _attr(1, mac_bytes(link.mac))
-    return body + _attr(20, link.alias.encode()) if link.alias else body
+    return _attr(3, link.name.encode() + b"\0") + _number(4, link.mtu) + _attr(1, mac_bytes(link.mac))
+
+
+def _set_alias(link: Link) -> list[Message]:
+    """Return the message that gives a new device its alias, for the one that makes it cannot. Source: rtnl_create_link."""
+    return [link_alias(link.index, link.alias, up=False)] if link.alias else []
 
 
 def _master(link: Link, indexes: Indexes) -> bytes:

@@ -63,6 +63,12 @@ class Netlink:
         """Close the socket."""
         self._socket.close()
 
+    def __enter__(self) -> Netlink:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
     def send(self, messages: Sequence[Message]) -> list[Refusal]:
         """Carry out `messages` in their order and return those that the kernel refused. A refusal does not stop the others."""
         refusals: list[Refusal] = []

@@ -19,6 +19,7 @@ from kemu.base.errors import StateError
 from kemu.kernel import messages
 from kemu.kernel.enter import inside, set_namespace
 from kemu.kernel.netlink import Netlink, attributes, out_of_the_way
+from kemu.plan.objects import MACHINE
 
 DIRECTORY = Path("/run/netns")
 _STATE = Path("/run/kemu")
@@ -27,6 +28,7 @@ _WE_MOUNTED = _STATE / ".netns"  # stands as long as the mount on DIRECTORY is o
 _CLONE_NEWNET = 0x40000000
 _MS_BIND, _MS_REC, _MS_SHARED, _MNT_DETACH = 0x1000, 0x4000, 0x100000, 2
 _LO = 1
+_THIS = "/proc/thread-self/ns/net"
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -56,24 +58,33 @@ class Namespaces:
 
     cluster: str
     handles: dict[str, Handle] = field(default_factory=dict)
+    _machine: Handle | None = None
 
     def __enter__(self) -> Namespaces:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        for handle in self.handles.values():
+        for handle in (*self.handles.values(), *([self._machine] if self._machine else [])):
             handle.close()
         self.handles.clear()
+        self._machine = None
 
     def __getitem__(self, name: str) -> Handle:
-        return self.handles[name]
+        return self.machine() if name == MACHINE else self.handles[name]
 
     def __contains__(self, name: object) -> bool:
-        return name in self.handles
+        return name == MACHINE or name in self.handles
+
+    def machine(self) -> Handle:
+        """Return the machine's own namespace: the one that the thread is in. It is never among `handles`, whose owner may remove them."""
+        if self._machine is None:
+            descriptor = os.open(_THIS, os.O_RDONLY | os.O_CLOEXEC)
+            self._machine = Handle(MACHINE, out_of_the_way(descriptor), Netlink())
+        return self._machine
 
     def path(self, name: str) -> Path:
         """Return where the namespace called `name` is, or would be."""
-        return path_of(self.cluster, name)
+        return Path(_THIS) if name == MACHINE else path_of(self.cluster, name)
 
     @contextmanager
     def make(self, name: str) -> Iterator[Handle]:

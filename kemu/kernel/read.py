@@ -16,7 +16,7 @@ from typing import Any
 from pyroute2.netlink.rtnl.fibmsg import fibmsg
 from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 
-from kemu.kernel import messages, nft, sysctl
+from kemu.kernel import machine, messages, nft, sysctl
 from kemu.kernel.enter import inside
 from kemu.kernel.netlink import Netlink, attributes
 from kemu.kernel.netns import Handle, Namespaces
@@ -29,8 +29,10 @@ from kemu.kernel.read_entries import (
     read_neighs,
 )
 from kemu.kernel.read_links import Links, build_link, dump, kind_of_link, read_links, read_ports
+from kemu.kernel.read_machine import read_own, read_own_addrs
 from kemu.kernel.read_qdiscs import read_qdiscs
 from kemu.plan.objects import (
+    MACHINE,
     Link,
     Netns,
     NftTable,
@@ -68,9 +70,17 @@ class Reader:
         """Return every object in every namespace, or in that called `only`, and of settings those that are not the kernel's own."""
         links = {name: read_links(handle.socket) for name, handle in self.namespaces.handles.items()}
         objects: list[Object] = []
+        links[MACHINE] = read_own(self.namespaces.machine().socket, self.namespaces.cluster)
         for handle in [self.namespaces[only]] if only else self.namespaces.handles.values():
             objects += self._read_one(handle, links)
-        return objects
+        return objects if only else [*objects, *self._read_machine(links)]
+
+    def _read_machine(self, links: Mapping[str, Links]) -> Iterator[Object]:
+        """Yield what is the cluster's in the machine's own namespace, and nothing else."""
+        handle = self.namespaces.machine()
+        yield from self._links(handle, links)
+        yield from read_own_addrs(handle, links[MACHINE])
+        yield from machine.read_entries(handle.socket, self.namespaces.cluster)
 
     def _read_one(self, handle: Handle, all_links: Mapping[str, Links]) -> list[Object]:
         links = all_links[handle.name]
@@ -108,7 +118,8 @@ class Reader:
         likely = [name for name in self.neighbours.get(handle.name, ()) if name in self.namespaces]
         peers = self._numbers(handle, likely) if unknown else {}
         if unknown - peers.keys():
-            peers |= self._numbers(handle, [name for name in self.namespaces.handles if name not in likely])
+            others = [MACHINE, *self.namespaces.handles]
+            peers |= self._numbers(handle, [name for name in others if name not in likely])
         return peers
 
     def _numbers(self, handle: Handle, others: list[str]) -> dict[int, str]:

@@ -108,10 +108,10 @@ def read_addrs_and_routes(handle: Handle, addrs: list[Any], links: Links) -> Ite
     kernels = {(route.table, route.dst, route.dev) for route in routes if route.protocol in _KERNELS_PROTOCOLS}
     explained: set[tuple[int, str, str]] = set()
     for message in addrs:
-        addr = _addr(handle.name, message, names)
+        addr = build_addr(handle.name, message, names)
         expected = _kernel_routes(addr)
         explained |= expected.keys()
-        if not _is_kernels(addr) and not (addr.dev == "lo" and addr.address in _LO_ADDRESSES):
+        if not is_kernels(addr) and not (addr.dev == "lo" and addr.address in _LO_ADDRESSES):
             missing = (what for key, what in expected.items() if key not in kernels and (key[0] == LOCAL or addr.dev in up))
             yield replace(addr, lacks=tuple(missing))
     for route in routes:
@@ -119,11 +119,13 @@ def read_addrs_and_routes(handle: Handle, addrs: list[Any], links: Links) -> Ite
             yield route
 
 
-def _is_kernels(addr: Addr) -> bool:
+def is_kernels(addr: Addr) -> bool:
+    """Say whether an address is one that the kernel gives a device by itself."""
     return addr.scope == "link" and ":" in addr.address
 
 
-def _addr(netns: str, message: Any, names: Mapping[int, str]) -> Addr:
+def build_addr(netns: str, message: Any, names: Mapping[int, str]) -> Addr:
+    """Return an address as an object."""
     scope = SCOPES.get(message["scope"], str(message["scope"]))
     broadcast = message.get_attr("IFA_BROADCAST") or ""
     return Addr(netns=netns, dev=names[message["index"]], address=_cidr(message), broadcast=broadcast, scope=scope)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -11,12 +10,12 @@ from itertools import groupby
 
 from kemu.base.errors import KernelError
 from kemu.base.reporter import Reporter
-from kemu.kernel import messages, nft, sysctl
+from kemu.kernel import forwarding, messages, nft, sysctl
 from kemu.kernel.enter import inside
 from kemu.kernel.messages import Indexes, Message
 from kemu.kernel.netlink import Refusal
 from kemu.kernel.netns import Namespaces
-from kemu.plan.objects import Addr, Fdb, Link, Neigh, Netns, NftTable, Object, Qdisc, Route, Rule, Sysctl, Veth
+from kemu.plan.objects import Addr, Fdb, Forwarding, Link, Neigh, Netns, NftTable, Object, Qdisc, Route, Rule, Sysctl, Veth, place
 from kemu.plan.order import Entry, Steps
 from kemu.plan.show import command, is_maker, title
 from kemu.plan.sysctls import device_of
@@ -24,7 +23,6 @@ from kemu.plan.sysctls import device_of
 #: By namespace and device: settings by their names, each as the kernel's number of it and its value.
 Carried = dict[tuple[str, str], dict[str, tuple[int, int]]]
 
-_GONE = frozenset({errno.ENOENT, errno.ESRCH, errno.ENODEV, errno.EADDRNOTAVAIL})
 _LO = 1
 
 
@@ -50,6 +48,7 @@ class Writer:
         carried = carried_settings(steps)
         self._settings(steps.settings, carried)
         self._mend(steps.mend)
+        self._forward(steps.forwarding)
         self._entries(steps, carried)
         self._tables(steps)
 
@@ -121,6 +120,13 @@ class Writer:
                 except OSError as error:
                     raise self._refused(table, error.errno or 0, str(error.strerror)) from error
 
+    def _forward(self, wanted: Iterable[Forwarding]) -> None:
+        for item in wanted:
+            try:
+                forwarding.claim(self.namespaces.cluster, item.family, item.inner)
+            except OSError as error:
+                raise self._refused(item, error.errno or 0) from error
+
     def remove(self, objects: Iterable[Object]) -> None:
         """Remove what should not be. What went along with something else is gone already, and that is fine."""
         for item in objects:
@@ -130,6 +136,8 @@ class Writer:
                 case NftTable():
                     with inside(self.namespaces.path(item.netns)):
                         nft.run(f"delete table {item.family} {item.name}")
+                case Forwarding():
+                    forwarding.release(self.namespaces.cluster, item.family)
                 case Sysctl():
                     raise ValueError(f"{title(item)}: a setting is changed back, never removed")
                 case _:
@@ -138,7 +146,7 @@ class Writer:
     def _send_removal(self, item: Link | Addr | Route | Rule | Neigh | Fdb | Qdisc) -> None:
         refusals = self.namespaces[item.netns].socket.send([self._removal(item)])
         for refusal in refusals:
-            if refusal.errno not in _GONE:
+            if refusal.errno not in messages.GONE:
                 raise self._refused(item, refusal.errno, refusal.text)
 
     def _removal(self, item: Link | Addr | Route | Rule | Neigh | Fdb | Qdisc) -> Message:
@@ -179,11 +187,12 @@ class Writer:
 
     def _refused(self, item: Object, code: int, text: str = "") -> KernelError:
         cluster = self.namespaces.cluster
+        where = place(cluster, item.netns)
         reason = text or os.strerror(code)
         return KernelError(
-            f"the kernel refused {title(item)} in {cluster}.{item.netns}: {reason}",
+            f"the kernel refused {title(item)} in {where}: {reason}",
             object_title=title(item),
-            netns=f"{cluster}.{item.netns}",
+            netns=where,
             errno=code,
             command=command(item, cluster),
             origin=item.origin,
@@ -192,7 +201,7 @@ class Writer:
 
 def _was_gone(refusal: Refusal, message: Message) -> bool:
     """Say whether a message that takes a route away found none: it is as it should be."""
-    return message[0] == messages.RTM_DELROUTE and refusal.errno in _GONE
+    return message[0] == messages.RTM_DELROUTE and refusal.errno in messages.GONE
 
 
 def _by_netns(made: Iterable[tuple[Link, list[Message]]]) -> dict[str, list[tuple[Object, Message]]]:

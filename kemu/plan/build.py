@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from kemu.base.errors import BugError, SpecError
-from kemu.plan import base
+from kemu.plan import base, internet
 from kemu.plan.objects import Addr, Key, Link, Neigh, Netns, Object, Pfifo, Qdisc, Route
 from kemu.plan.registry import find_backend
 from kemu.plan.show import kind_word, title
@@ -40,11 +40,13 @@ def build_plan(topology: Topology, *, force: bool = False) -> Plan:
     problems = list(backend.problems(topology, options))
     if fatal := [one for one in problems if not (one.harmless or (force and one.forcible))]:
         raise SpecError(fatal)
-    objects = _unite([*base.desired(topology), *backend.desired(topology, options)])
+    outside = list(internet.desired(topology))
+    objects = _unite([*base.desired(topology), *backend.desired(topology, options), *outside])
     objects |= {item.key: item for item in base.users_settings(topology)}
     objects = _standing(objects)
-    warnings = tuple(problem.message for problem in problems)
-    return Plan(objects=objects, needs=backend.NEEDS | base.needs(topology) | needs(objects.values()), warnings=warnings)
+    asked = backend.NEEDS | base.needs(topology) | needs(objects.values()) | (internet.NEEDS if outside else frozenset())
+    warnings = (*(problem.message for problem in problems), *internet.announcements(outside))
+    return Plan(objects=objects, needs=asked, warnings=warnings)
 
 
 def needs(objects: Iterable[Object]) -> frozenset[str]:

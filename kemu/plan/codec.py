@@ -11,6 +11,7 @@ from kemu.plan.objects import (
     BridgePort,
     Fdb,
     Foreign,
+    Forwarding,
     Link,
     Loopback,
     Neigh,
@@ -44,6 +45,7 @@ KINDS: dict[str, type[Object]] = {
     "sysctl": Sysctl,
     "qdisc": Qdisc,
     "nft-table": NftTable,
+    "forwarding": Forwarding,
 }
 _DETAILS: dict[str, type[Any]] = {
     "veth": Veth,

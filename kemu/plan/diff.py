@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from kemu.plan.objects import Key, Link, Netns, Object, Sysctl, fresh_lo
+from kemu.plan.objects import MACHINE, Key, Link, Netns, Object, Sysctl, fresh_lo
 from kemu.plan.sysctls import device_of, fresh, implied
 
 Action = Literal["add", "change", "remove"]
@@ -39,7 +39,7 @@ def diff(want: Iterable[Object], have: Iterable[Object], baseline: Mapping[str, 
     found = _by_key(have)
     changes = [change for key, item in wanted.items() if (change := _compare(item, _take(item, found[key])))]
     extra = [item for items in found.values() for item in items]
-    changes += _extra(extra, {item.netns for item in wanted.values() if isinstance(item, Netns)})
+    changes += _extra(extra, {MACHINE, *(item.netns for item in wanted.values() if isinstance(item, Netns))})
     places = _places(wanted.values()) & _places(have)
     settled = (change for change in _sysctls(want, have, baseline) if _place(change.subject) in places)
     return (*changes, *settled)

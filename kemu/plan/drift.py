@@ -8,7 +8,7 @@ from typing import Any
 
 from kemu.plan.codec import to_dict
 from kemu.plan.diff import Change
-from kemu.plan.objects import NftTable, Object
+from kemu.plan.objects import NftTable, Object, place
 from kemu.plan.show import title
 
 _BLOCK = re.compile(r"^\t(\w+ \S+) \{$\n(.*?)^\t\}$", re.MULTILINE | re.DOTALL)
@@ -20,7 +20,7 @@ def to_drift(change: Change, cluster: str) -> dict[str, Any]:
     return {
         "action": change.action,
         "object": title(change.subject),
-        "netns": f"{cluster}.{change.subject.netns}",
+        "netns": place(cluster, change.subject.netns),
         "want": want,
         "have": have,
         "origin": str(change.subject.origin) if change.subject.origin else None,
@@ -30,7 +30,7 @@ def to_drift(change: Change, cluster: str) -> dict[str, Any]:
 def show_change(change: Change, cluster: str) -> str:
     """Return a change in one line."""
     item = change.subject
-    where = f"{cluster}.{item.netns}: {title(item)}"
+    where = f"{place(cluster, item.netns)}: {title(item)}"
     match change.action:
         case "add":
             return f"{where} is missing"

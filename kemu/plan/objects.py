@@ -14,6 +14,8 @@ from kemu.base.marks import Origin
 
 Key = tuple[str | int, ...]
 
+#: The machine's own network namespace, where `internet: true` has a few objects, and kemu looks at nothing else.
+MACHINE = "machine"
 MAIN = 254  # the main routing table. Source: include/uapi/linux/rtnetlink.h
 LOCAL = 255
 MULTIPATH = "multipath"
@@ -312,7 +314,30 @@ class NftTable:
         return ("nft-table", self.netns, self.family, self.name)
 
 
-Object = Netns | Link | Addr | Route | Rule | Neigh | Fdb | Sysctl | Qdisc | NftTable
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forwarding:
+    """That the machine forwards packets of an IP version between the device `inner` and those of its default routes, whichever they are.
+
+    `lacks` is only ever set by read-back: the settings that are off.
+    """
+
+    netns: str
+    family: int
+    inner: str
+    lacks: tuple[str, ...] = ()
+    origin: Origin | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def key(self) -> Key:
+        return ("forwarding", self.netns, self.family)
+
+
+Object = Netns | Link | Addr | Route | Rule | Neigh | Fdb | Sysctl | Qdisc | NftTable | Forwarding
+
+
+def place(cluster: str, netns: str) -> str:
+    """Return what a namespace of a cluster is called outside: the name that `ip netns` knows, or the word for the machine's own."""
+    return MACHINE if netns == MACHINE else f"{cluster}.{netns}"
 
 
 def fresh_lo(lo: Link) -> Link:

@@ -16,6 +16,7 @@ from kemu.plan.objects import (
     Bridge,
     Fdb,
     Foreign,
+    Forwarding,
     Key,
     Link,
     Neigh,
@@ -34,7 +35,8 @@ from kemu.plan.sysctls import device_of
 Entry = Addr | Neigh | Fdb | Route | Rule | Qdisc
 
 _RANK: dict[type[Object], int] = {Addr: 0, Neigh: 1, Fdb: 2, Route: 3, Rule: 4, Qdisc: 5}
-_REMOVAL_RANK: dict[type[Object], int] = {NftTable: 0, Qdisc: 1, Rule: 2, Route: 3, Fdb: 4, Neigh: 5, Addr: 6, Link: 7, Netns: 8}
+_REMOVAL_ORDER = (Forwarding, NftTable, Qdisc, Rule, Route, Fdb, Neigh, Addr, Link, Netns)
+_REMOVAL_RANK: dict[type[Object], int] = {kind: rank for rank, kind in enumerate(_REMOVAL_ORDER)}
 _LINK_RANK: dict[type[object], int] = {Bridge: 0, Veth: 1, Vxlan: 2}
 
 
@@ -51,6 +53,7 @@ class Steps:
     settings: Mapping[str, list[Sysctl]] = field(default_factory=dict)
     entries: Mapping[str, list[Entry]] = field(default_factory=dict)
     tables: tuple[NftTable, ...] = ()
+    forwarding: tuple[Forwarding, ...] = ()
 
 
 def steps_for_all(plan: Iterable[Object]) -> Steps:
@@ -104,6 +107,7 @@ def _steps(puts: list[Object], unwanted: list[Object], mended: list[Netns], reli
         settings=settings,
         entries=_entries(puts),
         tables=tuple(item for item in puts if isinstance(item, NftTable)),
+        forwarding=tuple(item for item in puts if isinstance(item, Forwarding)),
     )
 
 
@@ -199,6 +203,8 @@ def _stands_on(item: Object, devices: set[tuple[str, str]]) -> bool:
     match item:
         case Addr() | Neigh() | Fdb() | Route() | Qdisc():
             return (item.netns, item.dev) in devices
+        case Forwarding():
+            return (item.netns, item.inner) in devices
         case Sysctl():
             return (item.netns, device_of(item.name)) in devices
         case _:

@@ -61,6 +61,8 @@ def _device(item: Object) -> str:
 
 def _leads_to(route: Route, endpoint: Endpoint) -> bool:
     """Say whether a node's route leads to an endpoint: not its default, and no pod's, whose namespace has a dot in its name."""
+    if route.type != "unicast":
+        return False
     network = ipaddress.ip_network(route.dst)
     return network.prefixlen > 0 and "." not in route.netns and any(address in network for address in endpoint.addresses)
 

@@ -8,12 +8,14 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from kemu.base.units import write_duration, write_ratio
 from kemu.plan.objects import (
+    MACHINE,
     MAIN,
     Addr,
     Bridge,
     BridgePort,
     Fdb,
     Foreign,
+    Forwarding,
     Link,
     Loopback,
     Neigh,
@@ -29,6 +31,7 @@ from kemu.plan.objects import (
     Tbf,
     Veth,
     Vxlan,
+    place,
 )
 from kemu.plan.sysctls import IPV4_BASELINE, device_of
 
@@ -59,32 +62,28 @@ def title(item: Object) -> str:
             return f"qdisc {item.kind} on {item.dev} {item.parent}"
         case NftTable():
             return f"nft table {item.family} {item.name}"
+        case Forwarding():
+            return f"forwarding to the default route (IPv{item.family})"
 
 
 def command(item: Object, cluster: str, action: str = "add") -> str:
     """Return the command that makes an object, or with action "remove" takes it away, as a person would type it."""
-    if isinstance(item, NftTable):
-        return _table_command(item, cluster, action)
-    lines = [_argv(item, cluster, action), *(_unconnect(item, cluster) if isinstance(item, Addr) and action != "remove" else ())]
-    return "\n".join(map(_line, lines))
+    match item:
+        case NftTable():
+            return _table_command(item, cluster, action)
+        case Forwarding():
+            return _forwarding_command(item, action)
+        case Addr() if action != "remove":
+            return "\n".join(map(_line, [_argv(item, cluster, action), *_unconnect(item, cluster)]))
+        case _:
+            return _line(_argv(item, cluster, action))
 
 
 def _unconnect(addr: Addr, cluster: str) -> Iterator[list[str]]:
     """Yield the commands that take away the kernel's routes which an address is to lack."""
     for network in (what.removeprefix("connected ") for what in addr.lacks if what.startswith("connected ")):
-        yield [
-            "ip",
-            *_family(network),
-            "-n",
-            f"{cluster}.{addr.netns}",
-            "route",
-            "del",
-            network,
-            "dev",
-            addr.dev,
-            "proto",
-            "kernel",
-        ]
+        where = _inside(addr, cluster)
+        yield ["ip", *_family(network), *where, "route", "del", network, "dev", addr.dev, "proto", "kernel"]
 
 
 def _line(argv: list[str]) -> str:
@@ -92,31 +91,41 @@ def _line(argv: list[str]) -> str:
 
 
 def _argv(item: Object, cluster: str, action: str) -> list[str]:
-    ns = f"{cluster}.{item.netns}"
+    ns = _inside(item, cluster)
     verb = {"add": "add", "change": "replace", "remove": "del"}[action]
     match item:
         case Netns():
-            return ["ip", "netns", "del" if action == "remove" else "add", ns]
+            return ["ip", "netns", "del" if action == "remove" else "add", place(cluster, item.netns)]
         case Link():
             return _link(item, cluster, action)
         case Addr():
-            return ["ip", "-n", ns, "addr", verb, item.address, *_broadcast(item), "dev", item.dev, *_scope(item), *_nodad(item)]
+            return ["ip", *ns, "addr", verb, item.address, *_broadcast(item), "dev", item.dev, *_scope(item), *_nodad(item)]
         case Route():
-            return ["ip", *_family(item.dst), "-n", ns, "route", verb, *_route(item)]
+            return ["ip", *_family(item.dst), *ns, "route", verb, *_route(item)]
         case Rule():
-            return ["ip", f"-{item.family}", "-n", ns, "rule", "del" if action == "remove" else "add", *_rule(item)]
+            return ["ip", f"-{item.family}", *ns, "rule", "del" if action == "remove" else "add", *_rule(item)]
         case Neigh():
             if item.proxy:
-                return ["ip", "-n", ns, "neigh", verb, "proxy", item.address, "dev", item.dev]
-            return ["ip", "-n", ns, "neigh", verb, item.address, "lladdr", item.mac, "dev", item.dev, "nud", "permanent"]
+                return ["ip", *ns, "neigh", verb, "proxy", item.address, "dev", item.dev]
+            return ["ip", *ns, "neigh", verb, item.address, "lladdr", item.mac, "dev", item.dev, "nud", "permanent"]
         case Fdb():
-            return ["bridge", "-n", ns, "fdb", verb, item.mac, "dev", item.dev, *_where(item)]
+            return ["bridge", *ns, "fdb", verb, item.mac, "dev", item.dev, *_where(item)]
         case Sysctl():
-            return ["ip", "netns", "exec", ns, "sysctl", "-qw", f"{item.name}={item.value}"]
+            return [*_exec(item, cluster), "sysctl", "-qw", f"{item.name}={item.value}"]
         case Qdisc():
-            return ["tc", "-n", ns, "qdisc", verb, "dev", item.dev, *_parent(item), "handle", item.handle, *_discipline(item)]
-        case NftTable():
-            raise TypeError("a table is no single command")
+            return ["tc", *ns, "qdisc", verb, "dev", item.dev, *_parent(item), "handle", item.handle, *_discipline(item)]
+        case NftTable() | Forwarding():
+            raise TypeError(f"a {title(item)} is no single command")
+
+
+def _inside(item: Object, cluster: str) -> list[str]:
+    """Return the option of ip, bridge and tc for an object's namespace: none for the machine's own."""
+    return [] if item.netns == MACHINE else ["-n", place(cluster, item.netns)]
+
+
+def _exec(item: Object, cluster: str) -> list[str]:
+    """Return what stands before a command that has no option for an object's namespace."""
+    return [] if item.netns == MACHINE else ["ip", "netns", "exec", place(cluster, item.netns)]
 
 
 def _parent(qdisc: Qdisc) -> list[str]:
@@ -210,12 +219,12 @@ def _rule(rule: Rule) -> list[str]:
 
 
 def _link(link: Link, cluster: str, action: str) -> list[str]:
-    ns = f"{cluster}.{link.netns}"
+    ns = _inside(link, cluster)
     if action == "remove":
-        return ["ip", "-n", ns, "link", "del", "dev", link.name]
+        return ["ip", *ns, "link", "del", "dev", link.name]
     if action == "change":
-        return ["ip", "-n", ns, "link", "set", "dev", link.name, "address", link.mac, "mtu", str(link.mtu), *_state(link)]
-    return ["ip", "-n", ns, "link", "add", "name", link.name, *_identity(link), *_detail(link, cluster)]
+        return ["ip", *ns, "link", "set", "dev", link.name, "address", link.mac, "mtu", str(link.mtu), *_state(link)]
+    return ["ip", *ns, "link", "add", "name", link.name, *_identity(link), *_detail(link, cluster)]
 
 
 def _identity(link: Link) -> list[str]:
@@ -249,6 +258,7 @@ def _vxlan(vxlan: Vxlan) -> list[str]:
 def _state(link: Link) -> list[str]:
     words = ["up"] if link.up else ["down"]
     words += ["master", link.master] if link.master else ["nomaster"]
+    words += ["alias", link.alias] if link.alias else []
     return words + _flag_words(link)
 
 
@@ -265,11 +275,27 @@ def _flag_words(link: Link) -> list[str]:
 
 
 def _table_command(table: NftTable, cluster: str, action: str) -> str:
-    ns = f"{cluster}.{table.netns}"
+    ns = _exec(table, cluster)
     if action == "remove":
-        return _line(["ip", "netns", "exec", ns, "nft", "delete", "table", table.family, table.name])
+        return _line([*ns, "nft", "delete", "table", table.family, table.name])
     remove = f"delete table {table.family} {table.name}\n" if action == "change" else ""
-    return f"ip netns exec {ns} nft -f - <<'END'\n{remove}table {table.family} {table.name} {{\n{table.body}\n}}\nEND"
+    return f"{_line([*ns, 'nft', '-f', '-'])} <<'END'\n{remove}table {table.family} {table.name} {{\n{table.body}\n}}\nEND"
+
+
+def _forwarding_command(item: Forwarding, action: str) -> str:
+    """Return the command that switches forwarding on, or off, for a cluster's device and those of the machine's default routes.
+
+    In IPv6 single devices can forward since Linux 6.17.
+    """
+    value = 0 if action == "remove" else 1
+    devices = f"{item.inner} $(ip -{item.family} route show default | sed -n 's/.* dev \\([^ ]*\\).*/\\1/p')"
+    loop = f"for dev in {devices}; do sysctl -qw net/ipv{item.family}/conf/$dev/{_FORWARDING[item.family]}={value}; done"
+    if item.family == 4:
+        return loop
+    return f"if [ -e /proc/sys/net/ipv6/conf/all/force_forwarding ]; then {loop}\nelse sysctl -qw net/ipv6/conf/all/forwarding={value}; fi"
+
+
+_FORWARDING = {4: "forwarding", 6: "force_forwarding"}
 
 
 # --- a whole plan -----------------------------------------------------------------------------------------------------------------
@@ -315,6 +341,8 @@ def _sections(objects: list[Object], cluster: str) -> Iterator[str]:
     yield _section("Settings of devices", (command(item, cluster) for item in late))
     for heading, wanted in _ENTRY_SECTIONS:
         yield _section(heading, (command(item, cluster) for item in objects if isinstance(item, wanted)))
+    if forwarding := [item for item in objects if isinstance(item, Forwarding)]:
+        yield _section("Forwarding through this machine", (command(item, cluster) for item in forwarding))
 
 
 _ENTRY_SECTIONS: tuple[tuple[str, type[Object]], ...] = (
@@ -342,7 +370,6 @@ def _split_settings(settings: list[Sysctl], devices: Mapping[tuple[str, str], Li
 
 def _device_lines(link: Link, devices: Mapping[tuple[str, str], Link], cluster: str) -> Iterator[str]:
     """Yield the commands for a device; a veth pair is made with its bridge's end, or the first by name."""
-    ns = f"{cluster}.{link.netns}"
     words = _argv(link, cluster, "add")
     if isinstance(link.detail, Veth):
         peer = devices[link.detail.peer_netns, link.detail.peer]
@@ -351,21 +378,23 @@ def _device_lines(link: Link, devices: Mapping[tuple[str, str], Link], cluster: 
         i = words.index("peer") + 1
         words = [*words[: i + 2], *_identity(peer), *words[i + 2 :]]
         yield _line(words)
-        yield _line(["ip", "-n", f"{cluster}.{peer.netns}", "link", "set", "dev", peer.name, *_nontrivial_state(peer)])
+        yield _line(["ip", *_inside(peer, cluster), "link", "set", "dev", peer.name, *_nontrivial_state(peer)])
     else:
         yield _line(words)
-    yield _line(["ip", "-n", ns, "link", "set", "dev", link.name, *_nontrivial_state(link)])
+    ns = _inside(link, cluster)
+    yield _line(["ip", *ns, "link", "set", "dev", link.name, *_nontrivial_state(link)])
     if link.port and link.port != BridgePort():
-        yield _line(["bridge", "-n", ns, "link", "set", "dev", link.name, *_port(link.port)])
+        yield _line(["bridge", *ns, "link", "set", "dev", link.name, *_port(link.port)])
 
 
 def is_maker(link: Link, peer: Link) -> bool:
-    """Say whether a veth pair is made from `link`: the end on a bridge, else the first by name."""
+    """Say whether a veth pair is made from `link`: the end on a bridge, else the first by name, and so never towards the machine."""
     return (not link.master, link.netns, link.name) < (not peer.master, peer.netns, peer.name)
 
 
 def _nontrivial_state(link: Link) -> list[str]:
     words = ["master", link.master] if link.master else []
+    words += ["alias", link.alias] if link.alias else []
     return [*words, *_flag_words(link), "up" if link.up else "down"]
 
 

@@ -6,6 +6,7 @@ Every function takes what is pinned and skips it. Addresses come back as tuples,
 from __future__ import annotations
 
 import ipaddress
+import zlib
 from collections.abc import Collection, Container, Iterator, Mapping
 from itertools import chain
 
@@ -17,6 +18,8 @@ SERVICE_SUBNETS = {4: "10.96.0.0/16", 6: "fd00:10:96::/112"}
 FABRIC_SUBNETS = {4: "172.18.0.0/16", 6: "fd00:172:18::/64"}
 FABRIC_WHOLES = {4: "172.18.0.0/16", 6: "fd00:172:18::/48"}
 SEGMENT_PREFIXES = {4: 24, 6: 64}
+WAY_OUT_WHOLES = {4: "198.18.0.0/15", 6: "fd00:198:18::/48"}  # IPv4: for benchmarks, so no machine has it. Source: RFC 2544
+WAY_OUT_PREFIXES = {4: 30, 6: 126}
 SEGMENT_NAME = "lan"
 NODES_FROM = 11
 HOSTS_FROM = 101
@@ -26,6 +29,14 @@ PODS_FROM = 2
 def network(text: str) -> IPNetwork:
     """Return a subnet of the tables above."""
     return ipaddress.ip_network(text)
+
+
+def way_out_subnet(version: int, cluster: str) -> IPNetwork:
+    """Return the subnet of the link between a cluster's router and the machine, by the cluster's name; in IPv6 behind fd00:198:18."""
+    whole, prefix = network(WAY_OUT_WHOLES[version]), WAY_OUT_PREFIXES[version]
+    place = zlib.crc32(cluster.encode()) % 2**15
+    step = _size(whole, prefix) if version == 4 else _size(whole, 64)
+    return type(whole)((int(whole.network_address) + place * step, prefix))
 
 
 def segment_subnets(version: int, count: int, pinned: Mapping[int, IPNetwork]) -> list[IPNetwork | None]:

@@ -26,6 +26,7 @@ from kemu.spec.kinds import (
     NumberOr,
     NumberOrName,
     Quantity,
+    SwitchOr,
     Sysctls,
     Text,
 )
@@ -301,6 +302,17 @@ PODS_PER_NODE = Table(
     "",
     {**_POD_COMMON, "perNode": Field(kind=Integer(1, MOST), help="How many on each node: p1, p2 …", required=True, example="2")},
 )
+INTERNET = Table(
+    "",
+    {
+        "subnet": Field(
+            kind=Subnets(),
+            help="Addresses of the link between the cluster's router and the machine: four of them are used.",
+            default="a /30 of 198.18.0.0/15 and a /126 of fd00:198:18::/48, by the cluster's name",
+            example="198.18.4.0/30",
+        )
+    },
+)
 NAMESPACE = Table(
     "namespace",
     {"name": Field(kind=Label(), help="Its name.", required=True, example="shop"), "labels": LABELS},
@@ -367,7 +379,7 @@ def topology_table(backends: Mapping[str, type[Any]]) -> Table:
             ),
             "manifests": Field(kind=Later(), help="Real Kubernetes objects."),
             "internet": Field(
-                kind=Except(Boolean(), frozenset({False})), help="A way out through this machine.", default="false"
+                kind=SwitchOr(INTERNET), help="A way out through this machine, with address translation.", default="false"
             ),
             "expect": Field(kind=ListOf(EXPECTATION, 1), help="What must hold; kemu test tries it."),
         },

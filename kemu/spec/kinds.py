@@ -338,6 +338,24 @@ class ListOr:
 
 
 @dataclass(frozen=True, slots=True)
+class SwitchOr:
+    """true or false, or a mapping that says more and means true. Read as a boolean, or what the mapping says."""
+
+    more: Kind
+
+    def read(self, node: Node, log: Log, about: str) -> Any:
+        return (self.more if isinstance(node, MappingNode) else Boolean()).read(node, log, about)
+
+    def schema(self) -> dict[str, Any]:
+        return {"anyOf": [Boolean().schema(), self.more.schema()]}
+
+    @property
+    def word(self) -> str:
+        """Both."""
+        return f"{Boolean().word}, or {self.more.word}"
+
+
+@dataclass(frozen=True, slots=True)
 class Later:
     """What the contract has and this version has not."""
 

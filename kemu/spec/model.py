@@ -338,6 +338,14 @@ class FigureExpectation:
 Expectation = ReachExpectation | FigureExpectation
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Internet:
+    """`internet:`, a way out through the machine. `subnets` are those that the file gives the link to it, by IP version."""
+
+    subnets: Mapping[int, IPNetwork] = field(default_factory=dict)
+    mark: Mark | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Topology:
     """A whole file. `source` is its absolute path, None for standard input; `text` the file, verbatim."""
@@ -350,6 +358,7 @@ class Topology:
     hosts: tuple[Host, ...] = ()
     namespaces: tuple[Namespace, ...] = ()
     expect: tuple[Expectation, ...] = ()
+    internet: Internet | None = None
     source: Path | None = None
     text: str = field(default="", repr=False)
 

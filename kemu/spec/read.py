@@ -9,6 +9,7 @@ from typing import Any
 from kemu.base.errors import SpecError
 from kemu.base.names import is_label
 from kemu.spec import defaults, fabric
+from kemu.spec import internet as way_out
 from kemu.spec import networking as network
 from kemu.spec.addresses import deal_addresses, deal_subnets, node_place, segment_place
 from kemu.spec.check import check_families, check_names, check_overlaps, check_unique
@@ -20,6 +21,7 @@ from kemu.spec.model import (
     Cable,
     Fabric,
     Host,
+    Internet,
     IPAddress,
     IPNetwork,
     Namespace,
@@ -48,10 +50,11 @@ def read_topology(
     root = topology_table(backends).read(tree, log, "")
     if not isinstance(root, Entry):
         raise SpecError(log.problems)
-    drafts = _read_drafts(root, backends, backend)
+    name = _name(root)
+    drafts = _read_drafts(root, backends, backend, name)
     dealt = _deal(root, drafts)
     values = {id(one.entry): _pod_values(one.entry) for one in drafts.pods}
-    name, namespaces, expect = _name(root), _namespaces(root), read_expectations(root)
+    namespaces, expect = _namespaces(root), read_expectations(root)
     if log.problems:
         raise SpecError(log.problems)
     topology = Topology(
@@ -65,6 +68,7 @@ def read_topology(
         pods=tuple(_pod(one, dealt[one], values[id(one.entry)]) for one in drafts.pods),
         hosts=tuple(_host(one, i, dealt[one], drafts.links[id(one.entry)]) for i, one in enumerate(drafts.hosts)),
         expect=expect,
+        internet=drafts.internet,
         source=source.path,
         text=source.text,
     )
@@ -111,9 +115,10 @@ class _Drafts:
     links: Mapping[int, Cable]
     subnets: Mapping[str, tuple[IPNetwork, ...]]
     pods: Sequence[Draft]
+    internet: Internet | None
 
 
-def _read_drafts(root: Entry, backends: Mapping[str, type[Any]], backend: str | None) -> _Drafts:
+def _read_drafts(root: Entry, backends: Mapping[str, type[Any]], backend: str | None, name: str) -> _Drafts:
     networking_part, fabric_part = root.part("networking"), root.part("fabric")
     networking = network.read_networking(networking_part, backends, backend)
     versions = networking.ip_family.versions
@@ -123,10 +128,12 @@ def _read_drafts(root: Entry, backends: Mapping[str, type[Any]], backend: str | 
     segments = fabric.read_segments(entries, versions, mtu)
     nodes, complete = expand_machines(root, "node", names, default=NODES)
     hosts, _ = expand_machines(root, "host", names, default=0)
+    internet = way_out.read_internet(root, versions)
     is_known = not root.bad("networking") and not networking_part.bad("ipFamily")
     if is_known:
         _check_versions(root, networking_part, entries, versions)
-        check_overlaps(root.log, [*network.claims(networking_part, networking), *fabric.claims(entries, segments)])
+        outside = way_out.claims(root, internet, name, versions)
+        check_overlaps(root.log, [*network.claims(networking_part, networking), *fabric.claims(entries, segments), *outside])
     links = _links(fabric_part, [*nodes, *hosts], mtu)
     if 6 in versions:
         fabric.check_mtus([fabric_part, *_link_entries(fabric_part, entries, [*nodes, *hosts])])
@@ -139,6 +146,7 @@ def _read_drafts(root: Entry, backends: Mapping[str, type[Any]], backend: str | 
         links=links,
         subnets=subnets,
         pods=expand_pods(root, Names("node", [node.name for node in nodes], complete), subnets),
+        internet=internet,
     )
 
 

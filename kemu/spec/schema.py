@@ -11,6 +11,7 @@ from kemu.spec.fields import (
     EXPECTATION,
     FABRIC,
     HOST,
+    INTERNET,
     LINK_TABLE,
     NAMESPACE,
     NODE,
@@ -60,6 +61,7 @@ def field_reference(backends: Mapping[str, type[Any]]) -> Iterator[tuple[str, li
         ("hosts[]", HOST),
         ("namespaces[]", NAMESPACE),
         ("expect[]", EXPECTATION),
+        ("internet", INTERNET),
     )
     for where, table in tables:
         yield where, _rows(table)

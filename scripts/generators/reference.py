@@ -105,7 +105,6 @@ ONES: dict[str, str] = {
 }
 #: Values that a key accepts one day; kemu refuses them today and says so. By (place, key).
 LATER_VALUES: dict[tuple[str, str], Sequence[str]] = {
-    ("", "internet"): ("true",),
     ("fabric", "podRoutes"): ("bgp",),
     ("pods[]", "hostNetwork"): ("true",),
 }

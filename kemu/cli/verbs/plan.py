@@ -68,7 +68,7 @@ def _show(plan: PlanView) -> None:
 def _show_differences(here: PlanView, there: PlanView) -> None:
     found = differences(here, there)
     if SETTINGS.output == "json":
-        rows = [{"sign": one.sign, "netns": f"{here.cluster}.{one.netns}", "command": one.command} for one in found]
+        rows = [{"sign": one.sign, "netns": here.place(one.netns), "command": one.command} for one in found]
         print_json({"schema": "kemu.plan-against/1", "cluster": here.cluster, "differences": rows})
         return
     for netns, group in groupby(found, lambda difference: difference.netns):

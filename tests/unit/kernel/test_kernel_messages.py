@@ -71,9 +71,18 @@ def _head(message: Message) -> tuple[int, int]:
 _PORT = BridgePort(hairpin=True)
 
 
+def test_alias_comes_in_a_message_of_its_own() -> None:
+    link = _link(Veth(peer_netns="p1", peer="eth0"), alias="mine")
+    peer = Link(netns="p1", name="eth0", index=2, mac=_OTHER, mtu=1450, detail=Veth(peer_netns="n1", peer="dev0"), alias="its")
+    making, naming = messages.make_veth(link, peer, _INDEXES)
+    assert "IFLA_IFALIAS" not in _attributes(_decode(ifinfmsg, making))
+    assert (_decode(ifinfmsg, naming)["index"], _attributes(_decode(ifinfmsg, naming))) == (7, {"IFLA_IFALIAS": "mine"})
+    assert _attributes(_decode(ifinfmsg, messages.set_flags(peer)))["IFLA_IFALIAS"] == "its"
+
+
 def test_veth_pair_is_one_message_for_both_ends() -> None:
     link = _link(Veth(peer_netns="p1", peer="eth0"), master="cni0")
-    peer = Link(netns="p1", name="eth0", index=2, mac=_OTHER, mtu=1450, detail=Veth(peer_netns="n1", peer="dev0"), alias="mine")
+    peer = Link(netns="p1", name="eth0", index=2, mac=_OTHER, mtu=1450, detail=Veth(peer_netns="n1", peer="dev0"))
     [message] = messages.make_veth(link, peer, _INDEXES)
     assert _head(message) == (messages.RTM_NEWLINK, MAKE)
     decoded = _decode(ifinfmsg, message)
@@ -92,7 +101,6 @@ def test_veth_pair_is_one_message_for_both_ends() -> None:
         "IFLA_IFNAME": "eth0",
         "IFLA_MTU": 1450,
         "IFLA_ADDRESS": _OTHER,
-        "IFLA_IFALIAS": "mine",
         "IFLA_NET_NS_FD": 42,
     }
 

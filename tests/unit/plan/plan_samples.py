@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from kemu.plan.objects import (
+    MACHINE,
     Addr,
     Bridge,
     BridgePort,
     Fdb,
     Foreign,
+    Forwarding,
     Link,
     Loopback,
     Neigh,
@@ -83,5 +85,19 @@ SAMPLES: dict[str, Object] = {
     "queue": Qdisc(netns="n1", dev="eth0", parent="1:1", handle="2:", detail=Pfifo(limit_packets=50)),
     "foreign qdisc": Qdisc(netns="n1", dev="eth0", parent="root", handle="8001:", detail=Foreign(kind="htb")),
     "bridge's table": NftTable(netns="fabric", family="bridge", name="fabric", body="\tchain c {\n\t\tdrop\n\t}"),
+    "machine's veth": Link(
+        netns=MACHINE,
+        name="kemu-demo",
+        index=7,
+        mac=_MAC,
+        mtu=1500,
+        detail=Veth(peer_netns="router", peer="internet"),
+        alias="kemu:demo.machine",
+    ),
+    "machine's address": Addr(netns=MACHINE, dev="kemu-demo", address="198.18.0.1/30", broadcast="198.18.0.3"),
+    "machine's setting": Sysctl(netns=MACHINE, name="net/ipv6/conf/kemu-demo/disable_ipv6", value="1"),
+    "machine's table": NftTable(netns=MACHINE, family="inet", name="kemu-demo", body="\tchain c {\n\t\tdrop\n\t}"),
+    "forwarding": Forwarding(netns=MACHINE, family=4, inner="kemu-demo"),
+    "IPv6 forwarding": Forwarding(netns=MACHINE, family=6, inner="kemu-demo", lacks=("net/ipv6/conf/all/forwarding",)),
     "table": NftTable(netns="n1", family="ip", name="mine", body="\tchain c {\n\t\tdrop\n\t}"),
 }

@@ -105,7 +105,7 @@ def test_pod_does_not_forward() -> None:
 def test_fabric_and_router_have_reserved_names() -> None:
     namespaces = build().namespaces
     assert namespaces == ["fabric", "router", "n1", "n2", "default.p1", "default.p2", "default.p3", "default.p4"]
-    assert {"fabric", "router"} == RESERVED
+    assert {"fabric", "machine", "router"} == RESERVED
 
 
 def _with_host(topology: Topology) -> Topology:

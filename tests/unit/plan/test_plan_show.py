@@ -78,6 +78,24 @@ _COMMANDS = {
         "bridge -n demo.n1 fdb del 02:00:00:00:00:01 dev veth0 master static",
     ),
     "setting": ("ip netns exec demo.n1 sysctl -qw net/ipv4/conf/flannel.1/rp_filter=1", ""),
+    "machine's veth": (
+        "ip link add name kemu-demo index 7 address 02:00:00:00:00:01 mtu 1500 type veth peer name internet netns demo.router",
+        "ip link del dev kemu-demo",
+    ),
+    "machine's address": (
+        "ip addr add 198.18.0.1/30 brd 198.18.0.3 dev kemu-demo",
+        "ip addr del 198.18.0.1/30 brd 198.18.0.3 dev kemu-demo",
+    ),
+    "machine's setting": ("sysctl -qw net/ipv6/conf/kemu-demo/disable_ipv6=1", ""),
+    "machine's table": (
+        "nft -f - <<'END'\ntable inet kemu-demo {\n\tchain c {\n\t\tdrop\n\t}\n}\nEND",
+        "nft delete table inet kemu-demo",
+    ),
+    "forwarding": (
+        "for dev in kemu-demo $(ip -4 route show default | sed -n 's/.* dev \\([^ ]*\\).*/\\1/p'); "
+        "do sysctl -qw net/ipv4/conf/$dev/forwarding=1; done",
+        "",
+    ),
     "table": (
         "ip netns exec demo.n1 nft -f - <<'END'\ntable ip mine {\n\tchain c {\n\t\tdrop\n\t}\n}\nEND",
         "ip netns exec demo.n1 nft delete table ip mine",
@@ -110,6 +128,7 @@ _TITLES = {
     "rate": "qdisc tbf on eth0 root",
     "foreign qdisc": "qdisc htb on eth0 root",
     "table": "nft table ip mine",
+    "forwarding": "forwarding to the default route (IPv4)",
 }
 
 

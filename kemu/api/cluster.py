@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace as changed
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kemu.api.admission import Admission, Confirm, applied, refuse
 from kemu.api.endpoint import Endpoint
@@ -27,6 +27,9 @@ from kemu.reach.model import Matrix
 from kemu.spec import endpoints, model
 from kemu.spec.hosts import show_hosts
 from kemu.spec.model import Expectation
+
+if TYPE_CHECKING:
+    from kemu.api.capturing import Capture
 
 
 class Cluster:
@@ -262,6 +265,26 @@ class Cluster:
         if not wanted:
             raise UsageError(f"{Path(path).name or self.name} expects nothing", hint="expect: [allow: any -> any] is a beginning")
         return check(self.name, self.model, wanted, file=path, reporter=reporter)
+
+    def capture(
+        self,
+        *words: str,
+        way: bool = False,
+        to: str | Path | None = None,
+        expression: str = "",
+        namespace: str = "default",
+        snap_length: int | None = None,
+    ) -> Capture:
+        """Return a context manager that captures packets during its block: `with cluster.capture("a", "c", way=True, to="a.pcapng"):`.
+
+        `words` are endpoints or devices of them (n1%flannel.1), with `way` two endpoints for every device between them. Without `to`
+        packets are only counted; `expression` is a filter as tcpdump knows it.
+        """
+        from kemu.api.capturing import Capture, words_of  # noqa: PLC0415 (sockets, which only this needs)
+
+        return Capture(
+            words_of(self.name, words, way=way, to=to, expression=expression, namespace=namespace, snap_length=snap_length)
+        )
 
 
 def _warnings(topology: model.Topology) -> list[str]:

@@ -33,7 +33,7 @@ BUG = 70
 SECTIONS = {
     "The life of a cluster": ("up", "status", "down", "ls", "apply"),
     "Being inside": ("exec", "shell", "get", "inspect"),
-    "Trying and measuring": ("reach", "test", "perf", "compare"),
+    "Trying and measuring": ("reach", "test", "perf", "compare", "capture"),
     "Before anything is touched": ("plan", "graph", "validate", "schema", "topologies", "backends", "capabilities"),
 }
 

@@ -23,6 +23,12 @@ EXAMPLES: dict[str, Sequence[tuple[str, str]]] = {
         ("kemu backends vxlan", "Why it exists, what it costs, how it fails, and its options."),
     ],
     "capabilities": [("kemu capabilities", "What the kernel lacks, and the fix.")],
+    "capture": [
+        ("kemu capture a c --way -w walk.pcapng", "Every device from pod a to pod c, in one file for Wireshark."),
+        ("kemu capture a c --way -- icmp or udp port 8472", "The same as a line for each packet, filtered as tcpdump does."),
+        ("kemu capture n1%flannel.1 n1%eth0", "Two devices of node n1: a tunnel's packets, and what carries them."),
+        ("kemu capture app=web fabric --seconds 10 -w -", "Pods by label and the switch, to standard output."),
+    ],
     "compare": [
         ("kemu compare two-nodes --backends host-gw,vxlan", "What does the tunnel cost?"),
         ("kemu compare two-racks --backends host-gw,vxlan -t 1 --rounds 1", "Where host-gw does not work, and why not."),

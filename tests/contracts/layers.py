@@ -37,6 +37,7 @@ ROOMS: tuple[Room, ...] = (
         folder="kemu/graph",
         what="pure: pictures of a topology, and of what is wrong with a cluster",
     ),
+    Room(floor=6, package="kemu.capture", folder="kemu/capture", what="packets at any devices, into one file"),
     Room(floor=5, package="kemu.probe", folder="kemu/probe", what="sockets in namespaces, the responder"),
     Room(floor=5, package="kemu.cluster", folder="kemu/cluster", what="the life of a cluster, its state directory and lock"),
     Room(floor=4, package="kemu.kernel", folder="kemu/kernel", what="the only floor that changes the system"),
@@ -74,6 +75,7 @@ OUTSIDE: Mapping[str, Mapping[str, str]] = {
         "kemu.kernel": "starts processes in namespaces",
         "kemu.perf.process": "starts the two workers of a measurement",
         "kemu.api.endpoint": "hands out subprocess' own result",
+        "kemu.api.capturing": "a capture beside a program in Python is a process of its own",
     },
     "socket": {
         "kemu.kernel": "netlink is a socket",

@@ -79,6 +79,10 @@ def test_expectations(lab: Terminal) -> None:
     _check(_ask(lab, "test", "checks.yaml"), "kemu.test/1")
 
 
+def test_capture(lab: Terminal) -> None:
+    _check(_ask(lab, "capture", "a", "-w", "f.pcapng", "--seconds", "0.1"), "kemu.capture/1")
+
+
 def test_compare(lab: Terminal) -> None:
     found = _ask(lab, "compare", "two-nodes", "--backends", "host-gw", "-t", "1", "--rounds", "1")
     _check(found, "kemu.compare/1")

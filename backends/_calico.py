@@ -27,7 +27,7 @@ _GATEWAY = "169.254.1.1"
 def desired(topology: Topology, part: str) -> Iterator[Object]:
     """Yield every node's pods, IPv4 only. `part` is the backend's name."""
     for node in topology.nodes:
-        for pod in topology.pods_of(node):
+        for pod in topology.wired_pods(node):
             origin = Origin(part=part, mark=pod.mark)
             yield from _in_node(node, pod, origin)
             yield from _in_pod(node, pod, origin)

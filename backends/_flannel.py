@@ -31,7 +31,7 @@ def desired(topology: Topology, part: str, *, overhead: int) -> Iterator[Object]
         origin = Origin(part=part, mark=node.mark)
         yield from _bridge(topology, node, mtu, origin)
         yield from _tables(topology, node, origin)
-        for pod in topology.pods_of(node):
+        for pod in topology.wired_pods(node):
             yield from _pod(topology, node, pod, mtu, Origin(part=part, mark=pod.mark))
 
 
@@ -42,7 +42,7 @@ def _bridge(topology: Topology, node: Node, mtu: int, origin: Origin) -> Iterato
     """
     for tables in ("ip6tables", "iptables"):
         yield Sysctl(netns=node.netns, name=f"net/bridge/bridge-nf-call-{tables}", value="1", origin=origin)
-    if not topology.pods_of(node):
+    if not topology.wired_pods(node):
         return
     mac = mac_address(node.netns, BRIDGE)
     yield Link(netns=node.netns, name=BRIDGE, index=BACKEND_INDEX, mac=mac, mtu=mtu, detail=Bridge(), origin=origin)

@@ -23,7 +23,7 @@ NEEDS = frozenset({"link:veth", "link:bridge", "br_netfilter"})  # the last two 
 def desired(topology: Topology, part: str) -> Iterator[Object]:
     """Yield every node's pods. `part` is the backend's name."""
     for node in topology.nodes:
-        for pod in topology.pods_of(node):
+        for pod in topology.wired_pods(node):
             origin = Origin(part=part, mark=pod.mark)
             yield from _veth(node, pod, origin)
             for ip, gateway in zip(pod.addresses, node.gateways, strict=True):

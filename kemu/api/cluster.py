@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from kemu.api.admission import Admission, Confirm, applied, refuse
 from kemu.api.endpoint import Endpoint
-from kemu.api.perf import PerfReport
+from kemu.api.perf import PerfReport, check_apart
 from kemu.api.reachability import choose_pairs, read_probe, with_expectations
 from kemu.api.status import Status
 from kemu.api.topology import Topology
@@ -234,7 +234,7 @@ class Cluster:
         pairs = choose_pairs(ends[0], ends[1], every=every, sample=sample)
         nodes = [node.netns for node in self.endpoints(kinds=("node",))]
         matrix = measure(self.name, pairs, read_probe(protocol, port), between=nodes, reporter=reporter)
-        return with_expectations(matrix, self.model.fabric)
+        return with_expectations(matrix, self.model)
 
     def perf(
         self, source: str, target: str, request: Request, *, namespace: str = "default", reporter: Reporter = SILENT
@@ -244,8 +244,7 @@ class Cluster:
         from kemu.perf.run import measure  # noqa: PLC0415 (starts processes, which only this needs)
 
         ends = [self.endpoint(text, namespace=namespace) for text in (source, target)]
-        if ends[0].full == ends[1].full:
-            raise UsageError(f"{ends[0].full} to itself is loopback, not the network", hint="name two endpoints")
+        check_apart(ends[0].spec, ends[1].spec)
         sides = [Side(endpoint=end.full, netns=str(end.netns), address=end.address, node=end.spec.node) for end in ends]
         runs = measure(sides[0], sides[1], request, backend=self.topology.backend, reporter=reporter)
         return PerfReport(cluster=self.name, runs=tuple(runs))
@@ -289,7 +288,7 @@ class Cluster:
 
 def _warnings(topology: model.Topology) -> list[str]:
     """Return what the machine's limits will do to a cluster under traffic."""
-    pods = [len(topology.pods_of(node)) for node in topology.nodes]
+    pods = [len(topology.wired_pods(node)) for node in topology.nodes]
     return limits.warnings(pods, topology.networking.ip_family.versions[0])
 
 

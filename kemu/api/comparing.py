@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from kemu.api.perf import check_apart
 from kemu.api.planning import with_backend
 from kemu.api.topology import Topology
 from kemu.base.errors import SpecError, UsageError
@@ -14,7 +15,7 @@ from kemu.perf.model import Request
 from kemu.plan.build import build_plan
 from kemu.plan.registry import find_backend
 from kemu.spec import model
-from kemu.spec.endpoints import find_endpoint, pod_endpoint
+from kemu.spec.endpoints import Endpoint, find_endpoint, pod_endpoint
 
 __all__ = ["Comparison", "Verdict", "compare"]
 
@@ -58,15 +59,16 @@ def _candidate(topology: Topology, backend: str) -> Candidate:
 
 def _ends(topology: model.Topology, asked: tuple[str | None, str | None]) -> tuple[str, str]:
     """Return the two endpoints to measure between, in full."""
-    source = find_endpoint(topology, asked[0]).full if asked[0] else _first_pod(topology, "")
-    home = find_endpoint(topology, source).node
-    return source, find_endpoint(topology, asked[1]).full if asked[1] else _first_pod(topology, home)
+    source = find_endpoint(topology, asked[0]) if asked[0] else _first_pod(topology, "")
+    target = find_endpoint(topology, asked[1]) if asked[1] else _first_pod(topology, source.node)
+    check_apart(source, target)
+    return source.full, target.full
 
 
-def _first_pod(topology: model.Topology, not_on: str) -> str:
+def _first_pod(topology: model.Topology, not_on: str) -> Endpoint:
     for pod in topology.pods:
-        if pod.node != not_on:
-            return pod_endpoint(pod).full
+        if pod.node != not_on and not pod.host_network:
+            return pod_endpoint(pod)
     raise UsageError(
         f"{topology.name} has no two pods on different nodes", hint="--from and --to name the endpoints to measure between"
     )

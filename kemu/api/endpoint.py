@@ -59,7 +59,7 @@ class Endpoint:
 
     @property
     def _surroundings(self) -> process.Surroundings:
-        return process.Surroundings(netns=self.netns, hostname=self.spec.name, files=StateDirectory(self.cluster).files)
+        return process.Surroundings(netns=self.netns, hostname=self.spec.hostname, files=StateDirectory(self.cluster).files)
 
 
 def _redirects(options: Mapping[str, Any]) -> bool:

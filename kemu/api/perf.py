@@ -6,10 +6,22 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from kemu.base.errors import UsageError
 from kemu.perf.model import Direction, Protocol, Request, Run
 from kemu.perf.summary import Summary, build_summaries
+from kemu.spec.endpoints import Endpoint
 
 __all__ = ["Direction", "PerfReport", "Protocol", "Request", "Run", "Summary"]
+
+
+def check_apart(source: Endpoint, target: Endpoint) -> None:
+    """Raise UsageError where no network is between two endpoints."""
+    if source.full == target.full:
+        raise UsageError(f"{source.full} to itself is loopback, not the network", hint="name two endpoints")
+    if source.netns == target.netns:
+        message = f"{source.full} and {target.full} are both in the network of node {source.node}: that is loopback"
+        raise UsageError(message, hint="name two endpoints apart")
+
 
 SCHEMA = "kemu.perf/1"
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import replace
 from itertools import product
 
 from kemu.api.endpoint import Endpoint
 from kemu.base.errors import UsageError
 from kemu.reach.model import Matrix, Probe, Result, Target, read_protocol
-from kemu.spec.model import Fabric
+from kemu.spec.endpoints import pod_endpoint
+from kemu.spec.model import Topology
 
 __all__ = ["Matrix", "Result", "choose_pairs", "read_probe", "target_of", "with_expectations"]
 
@@ -42,12 +43,18 @@ def read_probe(protocol: str, port: int | None) -> Probe:
     return Probe(protocol=read_protocol(protocol), port=port)
 
 
-def with_expectations(matrix: Matrix, fabric: Fabric) -> Matrix:
-    """Return a matrix that says what is not meant to work: hosts reach pods only through a fabric that knows where they are."""
-    if fabric.leads_to_pods:
+def with_expectations(matrix: Matrix, topology: Topology) -> Matrix:
+    """Return a matrix that says what is not meant to work: hosts reach pods only through a fabric that knows where they are.
+
+    A pod in its node's network is reached as its node is.
+    """
+    if topology.fabric.leads_to_pods:
         return matrix
-    return replace(matrix, results=tuple(replace(one, expected="deny") if _is_denied(one) else one for one in matrix.results))
+    pods = {pod_endpoint(pod).full for pod in topology.pods if not pod.host_network}
+    return replace(
+        matrix, results=tuple(replace(one, expected="deny") if _is_denied(one, pods) else one for one in matrix.results)
+    )
 
 
-def _is_denied(result: Result) -> bool:
-    return result.sender.startswith("host/") and result.receiver.startswith("pod/")
+def _is_denied(result: Result, pods: Container[str]) -> bool:
+    return result.sender.startswith("host/") and result.receiver in pods

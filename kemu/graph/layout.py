@@ -188,7 +188,7 @@ def _chip_height(addresses: int) -> float:
 
 
 def _bridges(machine: Machine) -> list[str]:
-    return list(dict.fromkeys(pod.bridge for pod in machine.pods))
+    return list(dict.fromkeys(pod.bridge for pod in machine.pods if pod.is_wired))
 
 
 def _chips(machine: Machine) -> list[Device]:
@@ -231,8 +231,11 @@ def _pods(layout: _Layout, machine: Machine, x: float, y: float, right: float) -
     for number, pod in enumerate(shown):
         row, column = divmod(number, PODS_A_ROW)
         place = x + column * (width + _PAD), y + row * (height + _PAD)
-        foot = place[0] + width / 2 + 4 * (row % 3 - 1)
-        layout.back.append(Wire(((foot, place[1] + height), (foot, bars[pod.bridge])), "cable down" if pod.trouble else "cable"))
+        if pod.is_wired:
+            foot = place[0] + width / 2 + 4 * (row % 3 - 1)
+            layout.back.append(
+                Wire(((foot, place[1] + height), (foot, bars[pod.bridge])), "cable down" if pod.trouble else "cable")
+            )
         hint = "\n".join((pod.name, *pod.trouble)) if pod.trouble else ""
         layout.front.append(Box(*place, width, height, "pod trouble" if pod.trouble else "pod", (pod.name, *pod.addresses), hint))
     for bridge, top in bars.items():

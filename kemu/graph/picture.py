@@ -37,11 +37,15 @@ class Device:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodBox:
-    """A pod; `bridge` is the device of its node that it hangs on, empty where the node routes to it alone."""
+    """A pod; `bridge` is the device of its node that it hangs on, empty where the node routes to it alone.
+
+    One that is not `is_wired` is in its node's network.
+    """
 
     name: str
     addresses: tuple[str, ...]
     bridge: str = ""
+    is_wired: bool = True
     trouble: tuple[str, ...] = ()
 
 
@@ -66,6 +70,7 @@ class Machine:
             name=f"+ {len(left)} more",
             addresses=(f"{left[0].addresses[0]} …",),
             bridge=left[0].bridge,
+            is_wired=left[0].is_wired,
             trouble=tuple(line for pod in left for line in pod.trouble),
         )
         return [*self.pods[: MOST_PODS - 1], rest]
@@ -187,12 +192,13 @@ class _View:
         )
 
     def _pod(self, pod: Pod) -> PodBox:
-        has_own = (pod.netns, WIRE) in self.links
+        has_own = not pod.host_network and (pod.netns, WIRE) in self.links
         far = self._far_end(pod.netns) if has_own else None
         return PodBox(
             name=pod.name if pod.namespace == "default" else f"{pod.namespace}/{pod.name}",
             addresses=tuple(map(str, pod.addresses)),
             bridge=far.master if far else "",
+            is_wired=not pod.host_network,
             trouble=(*self._inside(pod.netns), *self.trouble.get((far.netns, far.name), ())) if far else (),
         )
 

@@ -49,7 +49,8 @@ def desired(topology: Topology) -> Iterator[Object]:
     for node in topology.nodes:
         yield from _node(topology, node)
     for pod in topology.pods:
-        yield from _pod(topology, pod)
+        if not pod.host_network:
+            yield from _pod(topology, pod)
     for host in topology.hosts:
         yield from _host(topology, host)
 

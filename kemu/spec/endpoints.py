@@ -43,6 +43,16 @@ class Endpoint:
         """The name in full, as JSON has it: pod/default/web-1, node/n1."""
         return f"pod/{self.namespace}/{self.name}" if self.kind == "pod" else f"{self.kind}/{self.name}"
 
+    @property
+    def shares_node(self) -> bool:
+        """Whether it is a pod in its node's network: then netns and addresses are the node's."""
+        return self.kind == "pod" and self.netns == self.node
+
+    @property
+    def hostname(self) -> str:
+        """What its processes call the machine."""
+        return self.node if self.shares_node else self.name
+
 
 def pod_endpoint(pod: Pod) -> Endpoint:
     """Return a pod as an endpoint."""
@@ -103,7 +113,7 @@ def _address(text: str) -> IPAddress | None:
 
 def _by_address(topology: Topology, address: IPAddress) -> Endpoint:
     for endpoint in all_endpoints(topology):
-        if address in endpoint.addresses:
+        if address in endpoint.addresses and not endpoint.shares_node:  # a node's address means the node
             return endpoint
     raise NotFoundError(f"nobody in {topology.name} has the address {address}", hint="kemu get pods shows the addresses")
 

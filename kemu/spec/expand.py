@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from kemu.spec.model import IPNetwork
+from kemu.spec.model import IPNetwork, Protocol
 from kemu.spec.source import SequenceNode, find_close
 from kemu.spec.tables import Entry
 
@@ -30,6 +30,11 @@ class Draft:
     def said(self) -> str:
         """What messages call it."""
         return f"{self.noun} {self.name}"
+
+    @property
+    def shares_node(self) -> bool:
+        """Whether it is a pod in its node's network, without an address of its own."""
+        return bool(self.entry.get("hostNetwork", False))
 
     @property
     def is_counted(self) -> bool:
@@ -134,8 +139,8 @@ def expand_pods(root: Entry, nodes: Names, subnets: Mapping[str, Sequence[IPNetw
         return []
     if isinstance(one, Entry):
         return _per_node(one, nodes.known)
-    counts = dict.fromkeys(nodes.known, 0)
-    return [draft for entry in entries for draft in _pods(entry, nodes, counts, subnets)]
+    room = {name: _Room() for name in nodes.known}
+    return [draft for entry in entries for draft in _pods(entry, nodes, room, subnets)]
 
 
 def _pod_count(entry: Entry, nodes: Names) -> int:
@@ -148,16 +153,39 @@ def _per_node(entry: Entry, nodes: Sequence[str]) -> list[Draft]:
     return [Draft("pod", f"p{number}", node, entry, namespace) for number, node in enumerate(places, 1)]
 
 
-def _pods(entry: Entry, nodes: Names, counts: dict[str, int], subnets: Mapping[str, Sequence[IPNetwork]]) -> Iterator[Draft]:
+@dataclass(slots=True)
+class _Room:
+    """What a node has so far: pods, and the ports of those that share its network."""
+
+    pods: int = 0
+    ports: set[tuple[int, str]] = field(default_factory=set)
+
+
+def _pods(entry: Entry, nodes: Names, room: Mapping[str, _Room], subnets: Mapping[str, Sequence[IPNetwork]]) -> Iterator[Draft]:
     """Yield the pods of an entry, and count them on their nodes."""
     _check_numbers(entry)
     namespace = entry.get("namespace", "default")
     places = _pod_places(entry, nodes, subnets)
+    ports = {one[:2] for one in declared_ports(entry)} if entry.get("hostNetwork") else set()
     for name, place in zip(_names(entry, "replicas", "perNode", count=len(places)), places, strict=False):
-        chosen = min(counts, key=counts.__getitem__, default="") if place is None else place
+        chosen = _choose(room, ports) if place is None else place
         if chosen:
-            counts[chosen] += 1
+            room[chosen].pods += 1
+            room[chosen].ports |= ports
         yield Draft("pod", name, chosen, entry, namespace)
+
+
+def _choose(room: Mapping[str, _Room], ports: set[tuple[int, str]]) -> str:
+    """Return the node with the fewest pods, of those where the ports are free: Kubernetes' scheduler puts host ports nowhere else."""
+    free = [name for name, one in room.items() if not one.ports & ports]
+    return min(free or room, key=lambda name: room[name].pods, default="")
+
+
+def declared_ports(entry: Entry) -> Iterator[tuple[int, str, Entry]]:
+    """Yield number, protocol and place of each readable port of a pod's entry."""
+    for one in entry.get("ports", ()):
+        if isinstance(one, Entry) and one.get("containerPort") is not None and not one.bad("protocol"):
+            yield one.get("containerPort"), one.get("protocol", Protocol.TCP), one
 
 
 def _pod_places(entry: Entry, nodes: Names, subnets: Mapping[str, Sequence[IPNetwork]]) -> list[str | None]:

@@ -274,6 +274,7 @@ _POD_COMMON = {
     "labels": LABELS,
     "sysctls": SYSCTLS,
     "ports": Field(kind=ListOf(PORT), help="Ports on which it serves, as in Kubernetes."),
+    "hostNetwork": Field(kind=Boolean(), help="Whether it shares its node's network and addresses.", default="false"),
     "serve": Field(
         kind=Boolean(), help="Whether kemu's responder answers on declared ports that no process serves.", default="true"
     ),
@@ -291,9 +292,6 @@ POD = Table(
         ),
         **_POD_COMMON,
         "containers": Field(kind=Later(), help="Processes that share the pod's network."),
-        "hostNetwork": Field(
-            kind=Except(Boolean(), frozenset({False})), help="Whether it shares its node's network.", default="false"
-        ),
         "networks": Field(kind=Later(), help="Further interfaces."),
         "image": Field(kind=Later(), help="kemu runs no images."),
     },

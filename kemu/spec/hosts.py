@@ -12,7 +12,7 @@ _HEAD = "127.0.0.1 localhost\n::1 localhost ip6-localhost\n"
 
 def show_hosts(topology: Topology) -> str:
     """Return an /etc/hosts with every pod, node and host. A pod is name.namespace, and plain name if nobody else has it."""
-    endpoints = all_endpoints(topology)
+    endpoints = sorted(all_endpoints(topology), key=lambda one: one.shares_node)  # the first name of an address is its owner's
     counts = Counter(endpoint.name for endpoint in endpoints)
     lines = [f"{address} {_names(endpoint, counts)}" for endpoint in endpoints for address in endpoint.addresses]
     return _HEAD + "".join(f"{line}\n" for line in lines)

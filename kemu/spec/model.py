@@ -241,7 +241,10 @@ class Probe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pod:
-    """A pod: one kernel namespace on a node. `serve`: whether kemu's responder answers on ports that no process of it serves."""
+    """A pod: one kernel namespace on a node, or with `host_network` a part of its node's own, with the node's addresses.
+
+    `serve`: whether kemu's responder answers on ports that no process of it serves.
+    """
 
     name: str
     namespace: str
@@ -251,12 +254,18 @@ class Pod:
     sysctls: Mapping[str, str] = field(default_factory=dict)
     ports: tuple[Port, ...] = ()
     serve: bool = True
+    host_network: bool = False
     mark: Mark | None = None
 
     @property
     def netns(self) -> str:
         """Name of its kernel namespace, without the cluster's prefix."""
-        return f"{self.namespace}.{self.name}"
+        return self.node if self.host_network else f"{self.namespace}.{self.name}"
+
+    @property
+    def hostname(self) -> str:
+        """What its processes call the machine: with its node's network by the node's name, as in Kubernetes."""
+        return self.node if self.host_network else self.name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -386,5 +395,9 @@ class Topology:
         return self._segments[machine.segment]
 
     def pods_of(self, node: Node) -> list[Pod]:
-        """Return the pods of `node`, in the order of the file."""
+        """Return all pods of `node`, in the order of the file."""
         return self._pods[node.name]
+
+    def wired_pods(self, node: Node) -> list[Pod]:
+        """Return the pods of `node` that have a network of their own, which a backend wires."""
+        return [pod for pod in self._pods[node.name] if not pod.host_network]

@@ -16,6 +16,7 @@ from kemu.spec.check import check_families, check_names, check_overlaps, check_u
 from kemu.spec.expand import NODES, Draft, Names, expand_machines, expand_pods, read_entries
 from kemu.spec.expect import check_expectations, is_alone, read_expectations
 from kemu.spec.fields import CLUSTER_NAME_LENGTH, topology_table
+from kemu.spec.host_network import check_host_network
 from kemu.spec.links import read_link
 from kemu.spec.model import (
     Cable,
@@ -183,10 +184,12 @@ def _deal(root: Entry, drafts: _Drafts) -> dict[Draft, tuple[IPAddress, ...]]:
     segments = {one.name: segment_place(one.name, one.subnets) for one in drafts.fabric.segments}
     nodes = {name: node_place(name, row) for name, row in drafts.subnets.items()}
     machines = [(drafts.nodes, defaults.NODES_FROM), (drafts.hosts, defaults.HOSTS_FROM)]
-    return {
-        **deal_addresses(root.log, machines, segments),
-        **deal_addresses(root.log, [(drafts.pods, defaults.PODS_FROM)], nodes),
-    }
+    dealt = deal_addresses(root.log, machines, segments)
+    check_host_network(drafts.pods)
+    by_name = {node.name: dealt[node] for node in drafts.nodes if node in dealt}
+    sharing = {pod: by_name[pod.place] for pod in drafts.pods if pod.shares_node and pod.place in by_name}
+    own = [pod for pod in drafts.pods if not pod.shares_node]
+    return {**dealt, **sharing, **deal_addresses(root.log, [(own, defaults.PODS_FROM)], nodes)}
 
 
 def _name(root: Entry) -> str:
@@ -232,6 +235,7 @@ def _pod_values(entry: Entry) -> dict[str, Any]:
         "sysctls": entry.get("sysctls", {}),
         "ports": tuple(_ports(entry)),
         "serve": entry.get("serve", True),
+        "host_network": entry.get("hostNetwork", False),
         "mark": entry.log.mark(entry.node),
     }
 

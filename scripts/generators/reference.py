@@ -112,7 +112,6 @@ ONES: dict[str, str] = {
 #: Values that a key accepts one day; kemu refuses them today and says so. By (place, key).
 LATER_VALUES: dict[tuple[str, str], Sequence[str]] = {
     ("fabric", "podRoutes"): ("bgp",),
-    ("pods[]", "hostNetwork"): ("true",),
 }
 #: Verbs that hand back the exit code of a command inside.
 PASSING = ("exec", "shell")

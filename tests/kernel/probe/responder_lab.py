@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import selectors
 import socket
 import subprocess
@@ -88,16 +89,18 @@ def make_namespace(name: str) -> None:
     ):
         run("ip", "-n", name, *words)
     run("ip", "-n", name, "addr", "add", "fd00:9::1/128", "dev", "lo", "nodad")
-    _wait_for_route(Path("/run/netns", name), "fd00:9::1")
+    _wait_until_local(Path("/run/netns", name), "fd00:9::1")
 
 
-def _wait_for_route(netns: Path, address: str) -> None:
-    """Wait until a new IPv6 address has its route, which the kernel makes a moment later."""
+def _wait_until_local(netns: Path, address: str) -> None:
+    """Wait until a new IPv6 address takes packets in, which the kernel sees to a moment later: then nobody listens there."""
     end = time.monotonic() + LIMIT
-    with inside(netns), socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as udp:
-        while udp.connect_ex((address, 9)):
-            assert time.monotonic() < end
-            threading.Event().wait(0.01)
+    while True:
+        with inside(netns), socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as tcp:
+            if tcp.connect_ex((address, 9)) == errno.ECONNREFUSED:
+                return
+        assert time.monotonic() < end
+        threading.Event().wait(0.01)
 
 
 def run(*words: str) -> None:

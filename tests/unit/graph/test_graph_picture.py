@@ -55,6 +55,14 @@ def test_pods_hang_on_the_bridge_and_their_far_ends_are_no_devices() -> None:
     }
 
 
+def test_pods_in_their_nodes_network_hang_on_nothing() -> None:
+    node = _machine(_picture("name: t\nnodes: 1\npods: [{name: a, hostNetwork: true}, {name: b}]\n"), "n1")
+    assert [(pod.name, pod.addresses, pod.bridge, pod.is_wired) for pod in node.pods] == [
+        ("a", ("172.18.0.11",), "", False),
+        ("b", ("10.244.0.2",), "cni0", True),
+    ]
+
+
 def test_tunnels_are_known_by_their_forwarding_entries() -> None:
     [tunnel] = _picture().tunnels
     assert (tunnel.name, tunnel.what, tunnel.pairs) == ("flannel.1", "VXLAN 1, UDP 8472, MTU 1450", (("n1", "n2"),))

@@ -14,7 +14,7 @@ from kemu.base.errors import BugError, StateError
 from kemu.base.reporter import SILENT, Reporter
 from kemu.cluster.lock import locked
 from kemu.cluster.state import Record, StateDirectory, find_states
-from kemu.kernel import baseline, capability, forwarding, limits, machine, netns, process
+from kemu.kernel import baseline, capability, forwarding, limits, machine, netns, process, watch
 from kemu.kernel.netns import Namespaces
 from kemu.kernel.resolvers import find_resolvers
 from kemu.kernel.write import Writer
@@ -22,10 +22,12 @@ from kemu.plan.build import Plan
 from kemu.plan.diff import Change, diff
 from kemu.plan.drift import show_change
 from kemu.plan.objects import Forwarding, Link, Object, Veth
+from kemu.plan.operational import find_operational
 from kemu.plan.order import Steps, steps_for, steps_for_all
 from kemu.plan.sysctls import stated
 
 PATIENCE_SECONDS = 30.0
+DEVICE_SECONDS = 10.0
 
 Admit = Callable[[Record, StateDirectory], bool]
 
@@ -85,6 +87,7 @@ def up(
         changes = (
             _make(plan, state, namespaces, reporter, verify=verify) if is_new else _repair(plan, state, namespaces, reporter)
         )
+        _await_devices(plan, namespaces, reporter)
         state.write_plan(plan)
         state.write_record(replace(record, ready=True, version=__version__, created=time.time()))
         seconds = time.monotonic() - started
@@ -221,6 +224,14 @@ def _carry_out(
     writer.remove(steps.remove)
     writer.know(want)
     writer.build(steps)
+
+
+def _await_devices(plan: Plan, namespaces: Namespaces, reporter: Reporter) -> None:
+    """Wait until packets pass: the kernel takes devices into service later than it answers."""
+    late = watch.wait_operational(namespaces, find_operational(plan), seconds=DEVICE_SECONDS)
+    if late:
+        where = ", ".join(f"{len(devices)} in {namespaces.cluster}.{name}" for name, devices in sorted(late.items()))
+        reporter.warn(f"devices that are up and yet not in service after {DEVICE_SECONDS:.0f} s: {where}")
 
 
 def _verify(plan: Plan, state: StateDirectory, namespaces: Namespaces) -> None:

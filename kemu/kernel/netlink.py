@@ -20,7 +20,7 @@ _HEADER = struct.Struct("IHHII")
 _BATCH = 200  # messages; so many errors still fit into a default receive buffer
 _NLMSG_ERROR, _NLMSG_DONE = 2, 3
 _NLM_F_DUMP_INTR, _NLM_F_CAPPED, _NLM_F_ACK_TLVS = 0x10, 0x100, 0x200
-_SOL_NETLINK, _NETLINK_CAP_ACK, _NETLINK_EXT_ACK, _NETLINK_STRICT = 270, 10, 11, 12
+_SOL_NETLINK, _NETLINK_ADD_MEMBERSHIP, _NETLINK_CAP_ACK, _NETLINK_EXT_ACK, _NETLINK_STRICT = 270, 1, 10, 11, 12
 _TRIES = 10
 _SELECT_LIMIT = 1024  # FD_SETSIZE
 
@@ -127,6 +127,23 @@ class Netlink:
         for start in range(0, len(bodies), _BATCH):
             answers += self._ask(kind, bodies[start : start + _BATCH])
         return answers
+
+    def subscribe(self, group: int) -> None:
+        """Hear of everything that happens in a group of rtnetlink, from now on. Such a socket is for hearing and dumps alone."""
+        self._socket.setsockopt(_SOL_NETLINK, _NETLINK_ADD_MEMBERSHIP, group)
+
+    def events(self) -> Iterator[tuple[int, bytes]]:
+        """Yield (type, body) of each message that waits to be read; OSError ENOBUFS if some were lost."""
+        while True:
+            try:
+                data = self._socket.recv(1 << 16, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return
+            yield from ((kind, body) for kind, _, _, body in split(data))
+
+    def fileno(self) -> int:
+        """Return the socket's descriptor, for selectors."""
+        return self._socket.fileno()
 
     def _ask(self, kind: int, bodies: Sequence[bytes]) -> list[bytes | None]:
         first = self._sequence + 1

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from cluster_tools import Running, traces
-from plan_models import COMBINATIONS
+from plan_models import FLANNELS
 
 from kemu.cluster import lifecycle
 from kemu.cluster.state import ROOT, Record, StateDirectory
@@ -22,7 +22,7 @@ _OWN = {4: "10.244.0.2", 6: "fd00:10:244::2"}
 _VERSIONS = {"ipv4": (4,), "ipv6": (6,), "dual": (4, 6)}
 
 
-@pytest.mark.parametrize(("backend", "family"), COMBINATIONS)
+@pytest.mark.parametrize(("backend", "family"), FLANNELS)
 def test_life_of_a_cluster(name: str, backend: str, family: str) -> None:
     cluster = Running.build(name, backend=backend, family=family)
     made = cluster.up()
@@ -36,7 +36,7 @@ def test_life_of_a_cluster(name: str, backend: str, family: str) -> None:
     assert lifecycle.down(name) is False
 
 
-@pytest.mark.parametrize(("backend", "family"), COMBINATIONS)
+@pytest.mark.parametrize(("backend", "family"), FLANNELS)
 def test_pods_reach_each_other_without_translation(name: str, backend: str, family: str) -> None:
     cluster = Running.build(name, backend=backend, family=family)
     cluster.up()

@@ -13,7 +13,7 @@ from kemu.api.endpoint import Endpoint
 from kemu.api.perf import PerfReport, check_apart
 from kemu.api.reachability import choose_pairs, read_probe, with_expectations
 from kemu.api.status import Status
-from kemu.api.topology import Topology
+from kemu.api.topology import Topology, show_model
 from kemu.base.errors import NotFoundError, SpecError, StateError, UsageError
 from kemu.base.reporter import SILENT, Reporter
 from kemu.check.model import Report
@@ -175,6 +175,13 @@ class Cluster:
     def model(self) -> model.Topology:
         """What the file means."""
         return self.topology.model
+
+    def save(self, *, reporter: Reporter = SILENT) -> str:
+        """Return the cluster as one file: what it was brought up with and what was changed since. A link that is down it cannot say."""
+        machines: list[model.Node | model.Host] = [*self.model.nodes, *self.model.hosts]
+        for name in (machine.name for machine in machines if not machine.link.up):
+            reporter.warn(f"the link of {name} is down, and no file can say so: there it will be up")
+        return show_model(self.model)
 
     def plan(self) -> Plan:
         """Return the kernel objects that the cluster should consist of."""

@@ -9,13 +9,15 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from kemu.base.errors import UsageError
+from kemu.base.errors import Problem, SpecError, UsageError
 from kemu.cluster.state import Record
 from kemu.plan.build import Plan, build_plan
 from kemu.plan.registry import options_classes, read_topology
 from kemu.spec import model
 from kemu.spec.schema import json_schema
-from kemu.spec.source import Source
+from kemu.spec.source import Source, read_documents
+from kemu.spec.write import write_topology
+from kemu.spec.yaml_text import find_path, show_yaml
 
 STDIN = "-"
 DEFAULT_FILE = "kemu.yaml"
@@ -45,6 +47,18 @@ class Topology:
         return cls.read(source, backend=backend, sets=sets)
 
     @classmethod
+    def build(cls, **keys: Any) -> Topology:
+        """Return the topology of the file's own words as Python data: build(name="lab", nodes=3, pods=[{"name": "web", "replicas": 3}]).
+
+        The same reader checks it. SpecError has every problem, with the path to it in place of a line: pods[0].replicas.
+        """
+        text = show_yaml(keys)
+        try:
+            return cls.parse(text)
+        except SpecError as error:
+            raise SpecError([_with_path(problem, text) for problem in error.problems]) from None
+
+    @classmethod
     def read(cls, source: Source, *, backend: str | None = None, sets: Sequence[str] = ()) -> Topology:
         """Return the topology in a source, which `load_source` gives."""
         topology = read_topology(source, backend=backend, sets=tuple(sets))
@@ -65,9 +79,24 @@ class Topology:
         """Return the kernel objects that the cluster would consist of. `force` turns what the backend cannot do into warnings."""
         return build_plan(self.model, force=force)
 
+    def to_yaml(self) -> str:
+        """Return a file that describes the same: minimal, without comments."""
+        return show_model(self.model)
+
     def renamed(self, name: str) -> Topology:
         """Return the same topology as a cluster of another name."""
         return Topology(replace(self.model, name=name), replace(self.record, cluster=name))
+
+
+def show_model(topology: model.Topology) -> str:
+    """Return a file that describes a model, which may be that of a running cluster."""
+    return write_topology(topology, lambda text: read_topology(Source(name=topology.name, text=text)))
+
+
+def _with_path(problem: Problem, text: str) -> Problem:
+    """Return a problem of a text that nobody has seen with the path of what is wrong."""
+    path = find_path(read_documents(Source(name="", text=text))[0], problem.mark) if problem.mark else ""
+    return replace(problem, mark=None, message=f"{path}: {problem.message}" if path else problem.message)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

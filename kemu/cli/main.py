@@ -31,7 +31,7 @@ BUG = 70
 
 #: The sections of `kemu --help`. A verb that stands in none is shown at the end.
 SECTIONS = {
-    "The life of a cluster": ("up", "status", "down", "ls", "apply"),
+    "The life of a cluster": ("up", "status", "save", "down", "ls", "apply"),
     "Being inside": ("exec", "shell", "get", "inspect"),
     "Trying and measuring": ("reach", "test", "perf", "compare", "capture"),
     "Before anything is touched": ("plan", "graph", "validate", "schema", "topologies", "backends", "capabilities"),

@@ -111,3 +111,11 @@ def _whole(name: str) -> tuple[Denial | None, str, str]:
     if number is not None:
         return None, f"{name} is no number of a protocol", f"0 … 255; a port has its protocol before it: udp/{number}"
     return None, f'"{shorten(name)}" is no protocol', find_close(name, PROTOCOLS, "protocols")
+
+
+def show_denial(denial: Denial) -> str:
+    """Return a denial as the file says it: udp/8472, icmp, or the number of a protocol without a name."""
+    name = next((name for name, number in PROTOCOLS.items() if number == denial.protocol), str(denial.protocol))
+    if denial.is_whole:
+        return name
+    return f"{name}/{denial.first}" if denial.first == denial.last else f"{name}/{denial.first}-{denial.last}"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from kemu.base.errors import KemuError, SpecError
-from kemu.base.units import read_duration, read_rate
+from kemu.base.units import read_duration, read_rate, write_duration, write_rate
 from kemu.spec.check import check_unique
 from kemu.spec.fields import EXPECTATIONS
 from kemu.spec.model import Expectation, Figure, FigureExpectation, ReachExpectation, Topology, Way
@@ -64,19 +66,18 @@ def _reach(entry: Entry) -> ReachExpectation | None:
         if entry.said(key):
             entry.wrong(key, f"{key} belongs to perf or rtt", f"leave {key} out")
             return None
-    allow, deny = entry.get("allow", ()), entry.get("deny", ())
-    said = [f"{key} {way}" for key, ways in (("allow", allow), ("deny", deny)) for way in ways]
-    return ReachExpectation(name=_name(entry, "; ".join(said)), allow=allow, deny=deny, mark=entry.log.mark(entry.node))
+    found = ReachExpectation(name="", allow=entry.get("allow", ()), deny=entry.get("deny", ()), mark=entry.log.mark(entry.node))
+    return replace(found, name=entry.get("name", name_of(found)))
 
 
 def _figure(entry: Entry, figure: Figure) -> FigureExpectation | None:
     way: Way = entry.get(figure)
-    read, example = _FIGURES[figure]
-    limits = {key: value for key in ("above", "below") if (value := _limit(entry, key, read)) is not None}
+    unit = _UNITS[figure]
+    limits = {key: value for key in ("above", "below") if (value := _limit(entry, key, unit)) is not None}
     if len(limits) < entry.said("above") + entry.said("below"):
         return None
     if not limits:
-        entry.wrong(figure, f"{figure} of {way} is to be above or below what?", example)
+        entry.wrong(figure, f"{figure} of {way} is to be above or below what?", unit.example)
         return None
     if figure is Figure.RTT and entry.said("seconds"):
         entry.wrong("seconds", "a round trip is measured with a few pings, not for seconds", "leave seconds out")
@@ -84,33 +85,65 @@ def _figure(entry: Entry, figure: Figure) -> FigureExpectation | None:
         entry.wrong(figure, f"{figure} takes no port: {way}", f"{figure}: {way.senders} -> {way.receivers}")
     if limits.get("above", 0) > limits.get("below", float("inf")):
         entry.wrong("above", "nothing is above this and below the other", "exchange them")
-    words = " ".join(f"{key} {entry.get(key)}" for key in limits)
-    return FigureExpectation(
-        name=_name(entry, f"{figure} {way} {words}"),
-        figure=figure,
-        way=way,
-        seconds=entry.get("seconds", SECONDS),
-        mark=entry.log.mark(entry.node),
-        **limits,
-    )
+    seconds, mark = entry.get("seconds", SECONDS), entry.log.mark(entry.node)
+    found = FigureExpectation(name="", figure=figure, way=way, seconds=seconds, mark=mark, **limits)
+    return replace(found, name=entry.get("name", name_of(found)))
 
 
-_FIGURES: dict[Figure, tuple[Callable[[str], float], str]] = {
-    Figure.PERF: (read_rate, "above: 800mbit"),
-    Figure.RTT: (read_duration, "below: 5ms"),
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    """The unit of a figure's limits."""
+
+    read: Callable[[str], float]
+    write: Callable[[Any], str]
+    example: str
+
+
+_UNITS: dict[Figure, _Unit] = {
+    Figure.PERF: _Unit(read_rate, write_rate, "above: 800mbit"),
+    Figure.RTT: _Unit(read_duration, write_duration, "below: 5ms"),
 }
 
 
-def _limit(entry: Entry, key: str, read: Callable[[str], float]) -> float | None:
+def _limit(entry: Entry, key: str, unit: _Unit) -> float | None:
     try:
-        return read(entry.get(key)) if entry.said(key) else None
+        value = unit.read(entry.get(key)) if entry.said(key) else None
     except ValueError as error:
         entry.wrong(key, f"{key}: {error}")
         return None
+    if value is not None and unit.read(unit.write(value)) != value:
+        entry.wrong(key, f"{key}: {entry.get(key)} is finer than anything that is measured", "whole nanoseconds")
+        return None
+    return value
 
 
-def _name(entry: Entry, otherwise: str) -> str:
-    return str(entry.get("name", otherwise))
+def name_of(expectation: Expectation) -> str:
+    """Return what an expectation without a name is called: what it says."""
+    match expectation:
+        case ReachExpectation(allow=allow, deny=deny):
+            return "; ".join([*(f"allow {way}" for way in allow), *(f"deny {way}" for way in deny)])
+        case FigureExpectation():
+            return " ".join(f"{key} {value}" for key, value in _said(expectation).items())
+
+
+def _said(expectation: FigureExpectation) -> dict[str, Any]:
+    write = _UNITS[expectation.figure].write
+    limits = {"above": expectation.above, "below": expectation.below}
+    return {str(expectation.figure): str(expectation.way), **{key: write(one) for key, one in limits.items() if one is not None}}
+
+
+def show_expectation(expectation: Expectation) -> dict[str, Any]:
+    """Return an expectation as plain data in the words of the file."""
+    name = {"name": expectation.name} if expectation.name != name_of(expectation) else {}
+    match expectation:
+        case ReachExpectation(allow=allow, deny=deny):
+            return {**name, **{key: _ways(ways) for key, ways in (("allow", allow), ("deny", deny)) if ways}}
+        case FigureExpectation(seconds=seconds):
+            return {**name, **_said(expectation), **({"seconds": seconds} if seconds != SECONDS else {})}
+
+
+def _ways(ways: Sequence[Way]) -> Any:
+    return str(ways[0]) if len(ways) == 1 else [str(way) for way in ways]
 
 
 def require(topology: Topology, expectations: Iterable[Expectation]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from kemu.spec import defaults
 from kemu.spec.check import Claim, check_families, choose_families
@@ -36,6 +37,14 @@ def _check_room(entry: Entry, subnet: IPNetwork) -> None:
 def least_example(subnet: IPNetwork) -> IPNetwork:
     """Return the smallest subnet that would do around one that is too small."""
     return subnet.supernet(new_prefix=defaults.WAY_OUT_PREFIXES[subnet.version])
+
+
+def show_internet(internet: Internet | None) -> Any:
+    """Return the way out as plain data in the words of the file; None for none."""
+    if internet is None:
+        return None
+    subnets = list(internet.subnets.values())
+    return {"subnet": subnets[0] if len(subnets) == 1 else subnets} if subnets else True
 
 
 def claims(root: Entry, internet: Internet | None, cluster: str, versions: Sequence[int]) -> Iterator[Claim]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from kemu.base.units import write_duration, write_packets, write_rate, write_ratio
 from kemu.spec.fields import DIRECTIONS, SHAPE_FIELDS
 from kemu.spec.model import Cable, Shape
 from kemu.spec.tables import Entry
@@ -58,3 +59,37 @@ def find_conflicts(shape: Shape) -> Iterator[tuple[str, str, str]]:
         yield "reorder", "reorder needs a delay: the packets that it chooses overtake the delayed ones", "delay: 10ms beside it"
     if shape.queue_packets is not None and shape.rate_bits_per_second is None:
         yield "queue", "queue needs a rate: without one no packet waits", "rate: 10mbit beside it"
+
+
+_WRITE: Mapping[str, Callable[[Any], str]] = {
+    "rate": write_rate,
+    "delay": write_duration,
+    "jitter": write_duration,
+    "loss": write_ratio,
+    "duplicate": write_ratio,
+    "reorder": write_ratio,
+    "queue": write_packets,
+}
+
+
+def show_link(cable: Cable, fabric_mtu: int) -> dict[str, Any]:
+    """Return a link as plain data in the words of the file; what both directions have alike stands there once.
+
+    Whether it is up is not in it: that is no wish of a file.
+    """
+    outward, inward = _show_shape(cable.outward), _show_shape(cable.inward)
+    both = {key: value for key, value in outward.items() if inward.get(key) == value}
+    alone = {
+        direction: rest
+        for direction, said in zip(DIRECTIONS, (outward, inward), strict=True)
+        if (rest := {key: value for key, value in said.items() if key not in both})
+    }
+    return {**both, **({"mtu": cable.mtu} if cable.mtu != fabric_mtu else {}), **alone}
+
+
+def _show_shape(shape: Shape) -> dict[str, str]:
+    return {
+        key: _WRITE[key](value)
+        for key, field in SHAPE_FIELDS.items()
+        if (value := getattr(shape, field)) != getattr(PLAIN, field)
+    }

@@ -77,6 +77,10 @@ EXAMPLES: dict[str, Sequence[tuple[str, str]]] = {
         ("kemu reach --with nodes,hosts", "Nodes and outside machines, too."),
         ("kemu reach --from app=web --to db --protocol tcp --port 5432", "Pods by label, over TCP."),
     ],
+    "save": [
+        ("kemu save", "The running cluster as a file, on standard output."),
+        ("kemu save -o lab.yaml", "Into a file that is not there yet."),
+    ],
     "schema": [("kemu schema", "Save it beside your files, and an editor completes and checks them.")],
     "shell": [("kemu shell a", "A shell in pod a; `exit` leaves it.")],
     "status": [

@@ -113,6 +113,7 @@ IMPURE_EXCEPTIONS: Mapping[tuple[str, str], str] = {
     ("kemu.plan.registry", "importlib"): "finds the installed backends",
     ("kemu.plan.registry", "importlib.metadata"): "finds the installed backends",
     ("kemu.plan.registry", "import_module()"): "finds the installed backends",
+    ("kemu.spec.yaml_text", "resolve()"): "PyYAML's, which says what a text without quotes is; no path is resolved",
 }
 
 

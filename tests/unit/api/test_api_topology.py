@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 
 import kemu
+from kemu import Topology
 from kemu.api.admission import Admission, refuse
 from kemu.api.backends import backend_facts, backend_names
 from kemu.api.comparing import compare
@@ -16,7 +18,7 @@ from kemu.api.planning import differences, view, with_backend
 from kemu.api.reachability import choose_pairs, read_probe
 from kemu.api.status import find_renumbered
 from kemu.api.topology import examples
-from kemu.base.errors import NotFoundError, StateError, UsageError
+from kemu.base.errors import NotFoundError, SpecError, StateError, UsageError
 from kemu.base.reporter import SILENT
 from kemu.cluster.state import Record, StateDirectory
 
@@ -142,3 +144,45 @@ def test_another_file_is_refused_unless_it_replaces() -> None:
 def test_moved_addresses_are_refused_unless_confirmed() -> None:
     with pytest.raises(StateError, match="moves 3 endpoints"):
         _admission(TEXT.replace("- {name: a,", "- {name: z}\n- {name: a,"))(KNOWN, FakeState("t"))
+
+
+def test_a_topology_is_built_from_python_data_in_the_words_of_the_file() -> None:
+    built = Topology.build(
+        name="lab",
+        nodes=3,
+        networking={"backend": {"vxlan": {"directRouting": True}}, "podSubnet": ip_network("10.9.0.0/16")},
+        pods=[{"name": "web", "replicas": 3, "labels": {"version": "1"}}],
+        hosts=None,
+    )
+    assert [pod.labels["version"] for pod in built.model.pods] == ["1", "1", "1"]
+    assert str(built.model.pods[0].addresses[0]) == "10.9.0.2"
+    assert Topology.parse(built.model.text).plan().objects == built.plan().objects
+    assert built.to_yaml() == (
+        "name: lab\n"
+        "networking: {backend: {vxlan: {directRouting: true}}, podSubnet: 10.9.0.0/16}\n"
+        "nodes: 3\n"
+        "pods:\n"
+        '- {name: web, perNode: 1, labels: {version: "1"}}\n'
+    )
+
+
+def test_what_is_wrong_in_python_data_is_named_by_its_path() -> None:
+    with pytest.raises(SpecError) as caught:
+        Topology.build(
+            name="lab",
+            nodes=[{"name": "a"}, {"name": "b", "segment": "x"}],
+            pods=[{"name": "web", "replicas": -1}, {"nam": "x"}],
+            networking={"pod_subnet": "10.0.0.0/8"},
+        )
+    messages = [problem.message for problem in caught.value.problems]
+    assert [message.split(": ")[0] for message in messages] == [
+        "nodes[1].segment",
+        "pods[0].replicas",
+        "pods[1].nam",
+        "networking.pod_subnet",
+    ]
+    assert not [problem for problem in caught.value.problems if problem.mark]
+    with pytest.raises(SpecError, match=r"^expect\[0\].allow: .* there is no pod"):
+        Topology.build(name="lab", expect=[{"allow": "node/n1 -> nobody"}])
+    with pytest.raises(SpecError, match="the cluster has no name"):
+        Topology.build(nodes=2)

@@ -1,7 +1,7 @@
 """The responder: serves the declared ports of pods, in their namespaces, from one thread that somebody else drives.
 
     responder = Responder()
-    responder.add(speaker, netns, ports, versions=(4, 6))
+    responder.add(speaker_of(pod), netns, pod.ports, versions=(4, 6))
     selector.register(responder, EVENT_READ)
     while …: selector.select(until(responder.deadline)); responder.turn()
 
@@ -12,11 +12,12 @@ waited longest makes room.
 from __future__ import annotations
 
 import errno
+import os
 import socket
 import struct
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -27,11 +28,13 @@ from kemu.probe.conversation import Conversation
 from kemu.probe.deadlines import Deadlines
 from kemu.probe.loop import READ, Loop
 from kemu.probe.sockets import arrival_nanoseconds, entering, open_tcp_server, open_udp_server
-from kemu.spec.model import Port, Protocol
+from kemu.spec.model import Pod, Port, Protocol
 
 CAPACITY = 4096  # connections at a time
 BURST = 64  # connections or datagrams of one socket in one turn, so that a busy one does not starve the others
 PAUSE_SECONDS = 1.0  # without accepting, where the process may open no more files
+
+_Key = tuple[Protocol, int, int]  # of a listener: protocol, port and IP version
 
 _ANY = {4: "0.0.0.0", 6: "::"}
 _OPENERS = {Protocol.TCP: open_tcp_server, Protocol.UDP: open_udp_server}
@@ -46,11 +49,12 @@ _IP_PKTINFO = 8  # Source: linux/in.h; Python 3.11's socket module lacks it
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Listener:
-    """A socket that is served, and for whom."""
+    """A socket that is served, for whom, and who is connected."""
 
     speaker: Speaker
     port: Port
     sock: socket.socket
+    connections: set[Connection] = field(default_factory=set)
 
 
 class Responder:
@@ -60,7 +64,8 @@ class Responder:
         self._loop = Loop()
         self._capacity = capacity
         self._clock = clock
-        self._listeners: dict[tuple[Path, Protocol, int, int], _Listener] = {}
+        self._listeners: dict[Path, dict[_Key, _Listener]] = {}
+        self._inodes: dict[Path, int] = {}
         self._connections: dict[Connection, _Listener] = {}
         self._deadlines: Deadlines[Connection | _Listener] = Deadlines()
         self._buffer = bytearray(_DATAGRAM)
@@ -89,41 +94,54 @@ class Responder:
     def add(self, speaker: Speaker, netns: Path, ports: Iterable[Port], *, versions: Sequence[int]) -> tuple[Port, ...]:
         """Serve TCP and UDP ports of a pod; return those that somebody else serves already, at least in one IP version.
 
-        A port that is served here already stays as it is; SCTP is passed over. Raises ProbeError where the namespace is not there,
-        MachineError where no more files can be opened.
+        A port that is served here already stays as it is, unless the namespace was made anew; SCTP is passed over. Raises ProbeError
+        where the namespace is not there, MachineError where no more files can be opened.
         """
         wanted = [port for port in ports if port.protocol in _OPENERS]
         with entering(netns):
+            self._note_namespace(netns)
             taken = [port for port in wanted for version in versions if not self._serve(speaker, netns, port, version)]
         return tuple(dict.fromkeys(taken))
 
     def remove(self, netns: Path, ports: Iterable[Port] | None = None) -> None:
-        """Serve these ports of a namespace no more, by default none; their connections are closed. Others are passed over."""
+        """Serve these ports of a namespace no more, by default no port; their connections are closed. Others are passed over."""
+        listeners = self._listeners.get(netns, {})
         chosen = None if ports is None else {(port.protocol, port.number) for port in ports}
-        for key in [key for key in self._listeners if key[0] == netns and (chosen is None or key[1:3] in chosen)]:
-            self._drop_listener(self._listeners.pop(key))
+        for key in [key for key in listeners if chosen is None or key[:2] in chosen]:
+            self._drop_listener(listeners.pop(key))
+        if not listeners:
+            self._listeners.pop(netns, None)
+            self._inodes.pop(netns, None)
 
     def served(self, netns: Path) -> frozenset[tuple[Protocol, int]]:
         """Return the ports of a namespace that others than this responder serve: where TCP listens or a UDP socket is bound."""
-        own = {(protocol, number, version) for place, protocol, number, version in self._listeners if place == netns}
+        own = self._listeners.get(netns, {})
         return frozenset(one[:2] for one in _find_served(netns) if one not in own)
 
+    def _note_namespace(self, netns: Path) -> None:
+        """Let go of a namespace that is gone: its sockets would keep it alive, unseen."""
+        inode = os.stat(netns).st_ino
+        if self._inodes.get(netns, inode) != inode:
+            self.remove(netns)
+        self._inodes[netns] = inode
+
     def _serve(self, speaker: Speaker, netns: Path, port: Port, version: int) -> bool:
-        key = (netns, port.protocol, port.number, version)
-        if key in self._listeners:
+        listeners = self._listeners.setdefault(netns, {})
+        key = (port.protocol, port.number, version)
+        if key in listeners:
             return True
         sock = _find_server(port, version)
         if sock is None:
             return False
         listener = _Listener(speaker, port, sock)
-        self._listeners[key] = listener
+        listeners[key] = listener
         self._loop.add(sock, partial(self._accept if port.protocol is Protocol.TCP else self._reply, listener))
         return True
 
     def _drop_listener(self, listener: _Listener) -> None:
         self._deadlines.drop(listener)
         self._loop.close(listener.sock)
-        for connection in [one for one, owner in self._connections.items() if owner is listener]:
+        for connection in list(listener.connections):
             self._close(connection)
 
     # --- driving it --------------------------------------------------------------------------------------------------------------
@@ -144,11 +162,9 @@ class Responder:
                 tcp, client = listener.sock.accept()
             except BlockingIOError:
                 return
-            except ConnectionError:  # the client is gone already
-                continue
             except OSError as error:
-                if error.errno not in _NO_ROOM:
-                    raise
+                if error.errno not in _NO_ROOM:  # of a client that is gone already. Source: accept(2), "Error handling"
+                    continue
                 if not accepted:  # later ones say so although nobody may be waiting
                     self._make_room_for_files(listener)
                 return
@@ -169,6 +185,7 @@ class Responder:
         conversation = Conversation(listener.speaker, client, End(*tcp.getsockname()[:2]))
         connection = Connection(tcp, conversation)
         self._connections[connection] = listener
+        listener.connections.add(connection)
         self._loop.add(tcp, partial(self._wake, connection))
         self._note(connection, has_moved=True)
 
@@ -188,7 +205,7 @@ class Responder:
             self._connections[connection] = self._connections.pop(connection)
 
     def _close(self, connection: Connection) -> None:
-        del self._connections[connection]
+        self._connections.pop(connection).connections.discard(connection)
         self._deadlines.drop(connection)
         self._loop.close(connection.tcp)
 
@@ -206,6 +223,11 @@ class Responder:
                 _send(listener.sock, answer[:_LARGEST], ends[1].address, client)
 
 
+def speaker_of(pod: Pod) -> Speaker:
+    """Return a pod as one that the responder speaks for."""
+    return Speaker(pod=pod.name, namespace=pod.namespace, node=pod.node, hostname=pod.hostname)
+
+
 def _find_server(port: Port, version: int) -> socket.socket | None:
     """Open the socket of a port here, in one IP version; None where somebody serves it already."""
     try:
@@ -221,7 +243,7 @@ def _find_server(port: Port, version: int) -> socket.socket | None:
     return sock
 
 
-def _find_served(netns: Path) -> Iterable[tuple[Protocol, int, int]]:
+def _find_served(netns: Path) -> Iterable[_Key]:
     for one in find_sockets(netns):
         address, _, number = one.local.rpartition(":")
         protocol = Protocol(one.protocol.upper())

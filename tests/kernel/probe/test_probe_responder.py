@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from responder_lab import TCP, UDP, WEB, Lab, read_all
+from responder_lab import TCP, UDP, WEB, Lab, make_namespace, read_all, run
 
 from kemu.base.errors import ProbeError
 from kemu.probe import responder as module
@@ -266,6 +266,17 @@ def test_silence_lasts_as_long_as_the_clock_says(lab: Lab) -> None:
             now = 103
             one.turn()
             assert one.deadline is None
+
+
+def test_namespace_that_was_made_anew_is_served_anew(lab: Lab) -> None:
+    lab.add(TCP, Port(number=81))
+    run("ip", "netns", "del", lab.name)
+    make_namespace(lab.name)
+    lab.add(TCP)
+    with lab.driven():
+        assert b"200 OK" in lab.ask(GET)
+    with pytest.raises(ConnectionRefusedError):
+        lab.connect(port=81)
 
 
 def test_namespace_that_is_gone_is_a_probe_error(lab: Lab) -> None:

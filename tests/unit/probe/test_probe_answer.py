@@ -10,6 +10,8 @@ import pytest
 from kemu.kernel.neighbours import read_entries
 from kemu.probe.answer import End, Served, Speaker, build_datagram, build_json, build_line, build_text, read_answer
 from kemu.probe.errors import reason_of_errno
+from kemu.probe.responder import speaker_of
+from kemu.spec.model import Pod
 
 WEB = Speaker(pod="web-1", namespace="shop", node="n1", hostname="web-1")
 CLIENT, SERVER = End("10.244.1.2", 40000), End("10.244.0.2", 8080)
@@ -30,6 +32,12 @@ def test_line_of_what_is_on_no_node_and_waited_for_nothing_reads_back() -> None:
 )
 def test_words_of_other_servers_are_no_answer(data: bytes) -> None:
     assert read_answer(data) is None
+
+
+@pytest.mark.parametrize(("host_network", "hostname"), [(False, "web-1"), (True, "n1")])
+def test_pod_speaks_under_the_name_that_its_processes_find(host_network: bool, hostname: str) -> None:
+    pod = Pod(name="web-1", namespace="shop", node="n1", addresses=(), host_network=host_network)
+    assert speaker_of(pod) == Speaker(pod="web-1", namespace="shop", node="n1", hostname=hostname)
 
 
 def test_ends_are_written_as_in_urls() -> None:

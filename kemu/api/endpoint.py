@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kemu.cluster.state import StateDirectory
+from kemu.cluster.surroundings import surroundings
 from kemu.kernel import process
 from kemu.kernel.netns import path_of
+from kemu.kernel.surroundings import Surroundings
 from kemu.spec import endpoints
 
 
@@ -52,14 +53,17 @@ class Endpoint:
         process.need_root()
         return process.start_inside(self._surroundings, command, **options)
 
-    def become(self, command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
-        """Replace this process by a command inside. Returns only by raising OSError."""
+    def attach(self, command: Sequence[str], environment: Mapping[str, str] | None = None) -> int:
+        """Run a command inside on this process's own streams and terminal, and return its exit code; OSError if it cannot be run.
+
+        For a program that does nothing else any more: from here on it ignores what the terminal's keys send, and passes signals on.
+        """
         process.need_root()
-        process.replace_self(self._surroundings, command, {**os.environ, **(environment or {})})
+        return process.attach(self._surroundings, command, {**os.environ, **(environment or {})})
 
     @property
-    def _surroundings(self) -> process.Surroundings:
-        return process.Surroundings(netns=self.netns, hostname=self.spec.hostname, files=StateDirectory(self.cluster).files)
+    def _surroundings(self) -> Surroundings:
+        return surroundings(self.cluster, self.spec)
 
 
 def _redirects(options: Mapping[str, Any]) -> bool:

@@ -38,7 +38,7 @@ class View:
             "objects": [to_dict(item) for item in self.data.objects],
             "learned": [dict(zip(keys, row, strict=True)) for row in self.data.learned],
             "sockets": [asdict(one) for one in self.data.sockets],
-            "processes": [{"pid": one.pid, "command": one.command} for one in self.data.processes],
+            "processes": [{"pid": one.pid, "command": one.command, "keeper": one.keeps} for one in self.data.processes],
         }
 
 

@@ -8,8 +8,8 @@ from kemu.base.errors import NotFoundError
 from kemu.cluster.lifecycle import baseline_of
 from kemu.cluster.state import StateDirectory
 from kemu.kernel import limits, process
+from kemu.kernel.inside import Inside, find_inside
 from kemu.kernel.netns import Namespaces, find_names
-from kemu.kernel.process import Inside
 from kemu.kernel.sockets import OpenSocket, find_sockets
 from kemu.plan.objects import Object
 
@@ -47,5 +47,5 @@ def inspect(cluster: str, name: str) -> Inspection:
             objects=tuple(Reader(namespaces, baseline_of(StateDirectory(cluster)), {}).read(only=name)),
             learned=tuple(read_learned(handle)),
             sockets=tuple(find_sockets(namespaces.path(name))),
-            processes=tuple(process.find_inside([handle.inode])),
+            processes=tuple(find_inside([handle.inode])),
         )

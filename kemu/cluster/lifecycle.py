@@ -15,6 +15,7 @@ from kemu.base.reporter import SILENT, Reporter
 from kemu.cluster.lock import locked
 from kemu.cluster.state import Record, StateDirectory, find_states
 from kemu.kernel import baseline, capability, forwarding, limits, machine, netns, process, watch
+from kemu.kernel.inside import end, find_inside
 from kemu.kernel.netns import Namespaces
 from kemu.kernel.resolvers import find_resolvers
 from kemu.kernel.write import Writer
@@ -280,14 +281,21 @@ def _remove(state: StateDirectory, namespaces: Namespaces, reporter: Reporter) -
 
 
 def _clear(state: StateDirectory, namespaces: Namespaces, reporter: Reporter) -> None:
-    """End what is inside and let the namespaces go. Devices are never removed one by one: they die with their namespace."""
+    """End what is inside and let the namespaces go. Devices are never removed one by one: they die with their namespace.
+
+    Whoever enters a namespace looks afterwards whether it still has its name; so nobody is inside any more after the second look.
+    """
     reporter.step("removing", total=len(namespaces.handles))
     machine.clear(state.cluster)
     if where := forwarding.find_elsewhere(state.cluster):
         reporter.warn(
             f"the way out of {state.cluster} was made in another network namespace, {where}: kemu down there takes it away"
         )
-    left = process.end(process.find_inside(handle.inode for handle in namespaces.handles.values()))
+    inodes = [handle.inode for handle in namespaces.handles.values()]
+    end(find_inside(inodes))
+    for name in namespaces.handles:
+        netns.unname(state.cluster, name)
+    left = end(find_inside(inodes))
     for name in list(namespaces.handles):
         namespaces.remove(name)
         reporter.advance()

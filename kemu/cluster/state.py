@@ -41,7 +41,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class StateDirectory:
-    """The files of one cluster. Every file is replaced as a whole, so that a reader sees the old one or the new one."""
+    """The files of one cluster. Each is replaced as a whole, so that a reader sees the old one or the new one; but for `files`."""
 
     cluster: str
 
@@ -60,9 +60,14 @@ class StateDirectory:
         """What the cluster's processes see in place of files of the machine."""
         return {f"/etc/{name}": self.path / "files" / name for name in ("hosts", "resolv.conf")}
 
+    @property
+    def processes(self) -> Path:
+        """Where the cluster's processes are remembered."""
+        return self.path / "processes"
+
     def make(self) -> None:
         """Make the directory if it is not there. Raises StateError if somebody else could change what is in it."""
-        for path in (ROOT, self.path, self.path / "files", self.path / "log"):
+        for path in (ROOT, self.path, *(self.path / name for name in ("files", "log", "processes"))):
             _make_directory(path)
 
     def write_record(self, record: Record) -> None:
@@ -87,10 +92,10 @@ class StateDirectory:
 
         Without any, say that nobody serves names, so that no program waits for a server of the machine.
         """
-        self._write("files/hosts", hosts)
+        self._refill("files/hosts", hosts)
         lines = [f"nameserver {address}" for address in resolvers] or ["nameserver 127.0.0.1"]
         who = "The machine's own name servers" if resolvers else "This cluster has no DNS server"
-        self._write("files/resolv.conf", "\n".join([f"# {who}; /etc/hosts knows every endpoint.", *lines, ""]))
+        self._refill("files/resolv.conf", "\n".join([f"# {who}; /etc/hosts knows every endpoint.", *lines, ""]))
 
     def find_topology(self) -> str | None:
         """Return the file as it was applied."""
@@ -128,6 +133,16 @@ class StateDirectory:
         with os.fdopen(_open(temporary, os.O_TRUNC), "w") as file:
             file.write(text)
         temporary.replace(self.path / name)
+
+    def _refill(self, name: str, text: str) -> None:
+        """Change a file in its place: what is mounted over /etc/hosts in running pods is this file, not one of this name."""
+        data = text.encode()
+        descriptor = _open(self.path / name, 0)
+        try:
+            os.write(descriptor, data)
+            os.truncate(descriptor, len(data))
+        finally:
+            os.close(descriptor)
 
     def _find(self, name: str) -> str | None:
         try:

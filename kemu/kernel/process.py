@@ -1,165 +1,144 @@
-"""Processes: running one inside a namespace, and finding and ending those that are inside the namespaces of a cluster."""
+"""Processes: starting them in the surroundings of a pod, node or host, and running programs where kemu itself is."""
 
 from __future__ import annotations
 
 import ctypes
 import os
-import select
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from kemu.base.errors import MachineError
-from kemu.kernel.enter import set_namespace
+from kemu.base.errors import KernelError, MachineError
+from kemu.kernel.surroundings import Surroundings, joined
 
-_CLONE_NEWNS, _CLONE_NEWUTS = 0x20000, 0x4000000
-_MS_BIND, _MS_REC, _MS_SLAVE, _MNT_DETACH = 0x1000, 0x4000, 0x80000, 2
+_PR_SET_PDEATHSIG = 1
+_PASSED_ON = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+_FROM_THE_TERMINAL = (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP)
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """What a process of a cluster finds itself in: a network namespace, a host name, and files of its own in place of the machine's."""
-
-    netns: Path
-    hostname: str
-    files: Mapping[str, Path]
+def start_inside(surroundings: Surroundings, command: Sequence[str], **options: Any) -> subprocess.Popen[Any]:
+    """Start a command in these surroundings; `options` are those of subprocess.Popen. It is this process's own child."""
+    with joined(surroundings) as enter:
+        return _start(command, enter, **options)
 
 
-def enter(surroundings: Surroundings) -> Callable[[], None]:
-    """Return what a child does between fork and exec to be in these surroundings, with a /sys that shows their devices."""
+def _start(command: Sequence[str], enter: Callable[[], None], **options: Any) -> subprocess.Popen[Any]:
+    try:
+        return subprocess.Popen(command, preexec_fn=enter, **options)  # noqa: PLW1509
+    except subprocess.SubprocessError as error:  # of what goes wrong before exec it tells no more
+        raise KernelError("a process cannot enter the namespaces of its pod", hint="kemu status says what is missing") from error
+
+
+def run_inside(
+    surroundings: Surroundings, command: Sequence[str], *, timeout: float | None = None, **options: Any
+) -> subprocess.CompletedProcess[str]:
+    """Run a command in these surroundings and wait for it; `options` are those of subprocess.run, and text is the default."""
+    settings: dict[str, Any] = {"text": True, **options}
+    given, check = settings.pop("input", None), settings.pop("check", False)
+    if given is not None:
+        settings["stdin"] = subprocess.PIPE
+    if settings.pop("capture_output", False):
+        settings |= {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with start_inside(surroundings, command, **settings) as process:
+        output, errors = _communicate(process, given, timeout)
+    done = subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+    if check:
+        done.check_returncode()
+    return done
+
+
+def _communicate(process: subprocess.Popen[Any], given: Any, timeout: float | None) -> tuple[Any, Any]:
+    """Wait for a process; if it takes too long, or this one is interrupted, it is ended."""
+    try:
+        return process.communicate(given, timeout=timeout)
+    except BaseException:
+        process.kill()
+        raise
+
+
+def attach(surroundings: Surroundings, command: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Run a command in these surroundings on this process's own streams, and return its exit code; 128 and the number for a signal.
+
+    It is in the same process group, so a terminal's keys reach it by themselves; other signals are passed on, and it is stopped and
+    goes on together with this process. It ends when this process is killed.
+    """
+    with _kept_terminal():
+        pass_on_to = _catch_signals()
+        with joined(surroundings) as enter:
+            child = _start(command, _bound(enter), env=dict(environment))
+        pass_on_to(child.pid)
+        return _follow(child)
+
+
+@contextmanager
+def _kept_terminal() -> Iterator[None]:
+    """Have the terminal belong to the same process group after the block: a shell takes it, and cannot name ours to give it back."""
+    group = os.tcgetpgrp(0) if os.isatty(0) else None
+    yield
+    if group is not None:
+        signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+        with suppress(OSError):  # the terminal may be gone with its window
+            os.tcsetpgrp(0, group)
+
+
+def _catch_signals() -> Callable[[int], None]:
+    """Catch signals from here on, and return what has them passed on to a process, those that came before included.
+
+    The keys of a terminal reach that one by themselves. They get a handler too, for what is ignored stays so in a child.
+    """
+    pids: list[int] = []
+    early: list[int] = []
+
+    def pass_on(number: int, _: object) -> None:
+        for pid in pids:
+            os.kill(pid, number)
+        if not pids:
+            early.append(number)
+
+    def pass_on_to(pid: int) -> None:
+        pids.append(pid)
+        for number in early:
+            os.kill(pid, number)
+
+    for number in _PASSED_ON:
+        signal.signal(number, pass_on)
+    for number in _FROM_THE_TERMINAL:
+        signal.signal(number, lambda *_: None)
+    return pass_on_to
+
+
+def _bound(enter: Callable[[], None]) -> Callable[[], None]:
+    """Return what a child does to enter, and to end with its parent."""
 
     def in_child() -> None:
-        descriptor = os.open(surroundings.netns, os.O_RDONLY | os.O_CLOEXEC)
-        set_namespace(descriptor)
-        os.close(descriptor)
-        _own_mounts(surroundings.files)
-        socket.sethostname(surroundings.hostname)
+        enter()
+        if _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0):
+            raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
 
     return in_child
 
 
-def _own_mounts(files: Mapping[str, Path]) -> None:
-    """Give this process a /sys of its network namespace, as `ip netns exec` does, and `files`."""
-    if _libc.unshare(_CLONE_NEWNS | _CLONE_NEWUTS):
-        raise OSError(ctypes.get_errno(), "unshare(CLONE_NEWNS | CLONE_NEWUTS)")
-    _mount(b"", b"/", _MS_SLAVE | _MS_REC)
-    _libc.umount2(b"/sys", _MNT_DETACH)
-    _mount(b"sysfs", b"/sys", 0)
-    for target, source in files.items():
-        if source.exists() and Path(target).exists():
-            _mount(os.fsencode(source), target.encode(), _MS_BIND)
-
-
-def _mount(source: bytes, target: bytes, flags: int) -> None:
-    kind = b"sysfs" if source == b"sysfs" else b"none"
-    if _libc.mount(source, target, kind, flags, None):
-        code = ctypes.get_errno()
-        raise OSError(code, f"mount on {target.decode()}: {os.strerror(code)}")
-
-
-def run_inside(surroundings: Surroundings, command: Sequence[str], **options: Any) -> subprocess.CompletedProcess[str]:
-    """Run a command in these surroundings and wait for it; `options` are those of subprocess.run."""
-    settings: dict[str, Any] = {"text": True, "check": False, **options}
-    return subprocess.run(command, preexec_fn=enter(surroundings), **settings)  # noqa: PLW1510 (check is among the settings)
+def _follow(child: subprocess.Popen[Any]) -> int:
+    """Wait until a child has ended; when it is stopped, stop too, and let it go on with this process."""
+    while True:
+        _, status = os.waitpid(child.pid, os.WUNTRACED)
+        if not os.WIFSTOPPED(status):
+            child.returncode = os.waitstatus_to_exitcode(status)
+            return child.returncode if child.returncode >= 0 else 128 - child.returncode
+        os.kill(os.getpid(), signal.SIGSTOP)
+        os.kill(child.pid, signal.SIGCONT)  # send_signal would take its exit code away
 
 
 def run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
     """Run a command where kemu itself is, and return its output and exit code."""
     return subprocess.run(command, check=False, text=True, capture_output=True, stdin=subprocess.DEVNULL)
-
-
-def start_inside(surroundings: Surroundings, command: Sequence[str], **options: Any) -> subprocess.Popen[Any]:
-    """Start a command in these surroundings; `options` are those of subprocess.Popen."""
-    return subprocess.Popen(command, preexec_fn=enter(surroundings), **options)  # noqa: PLW1509
-
-
-def replace_self(surroundings: Surroundings, command: Sequence[str], environment: Mapping[str, str]) -> None:
-    """Become `command` in these surroundings. Returns only by raising OSError."""
-    enter(surroundings)()
-    os.execvpe(command[0], list(command), dict(environment))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inside:
-    """A process that is inside a network namespace: who, since when (in clock ticks after boot), where, and what it is."""
-
-    pid: int
-    start: int
-    inode: int
-    command: str
-
-
-def find_inside(inodes: Iterable[int]) -> list[Inside]:
-    """Return every process whose network namespace is one of `inodes`, whoever started it; this process excepted."""
-    wanted = frozenset(inodes)
-    found = (_inspect(int(name)) for name in os.listdir("/proc") if name.isdigit() and int(name) != os.getpid())
-    return [process for process in found if process and process.inode in wanted]
-
-
-def _inspect(pid: int) -> Inside | None:
-    try:
-        inode = os.stat(f"/proc/{pid}/ns/net").st_ino
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return None
-    command = stat[stat.index("(") + 1 : stat.rindex(")")]
-    return Inside(pid=pid, start=int(stat[stat.rindex(")") + 2 :].split()[19]), inode=inode, command=command)
-
-
-def end(processes: Iterable[Inside], *, patience_seconds: float = 2.0) -> list[Inside]:
-    """End processes: politely, then, after a while, for certain. Returns those that still live, which would be the kernel's doing.
-
-    Each is held by a descriptor before it is looked at again, so no process that got its number meanwhile is ever met.
-    """
-    held = {_descriptor: process for process in processes if (_descriptor := _hold(process)) is not None}
-    try:
-        for signal_number in (signal.SIGTERM, signal.SIGKILL):
-            for descriptor in held:
-                with suppress(ProcessLookupError):
-                    signal.pidfd_send_signal(descriptor, signal_number)
-            for descriptor in _wait(held, patience_seconds):
-                os.close(descriptor)
-                del held[descriptor]
-        return list(held.values())
-    finally:
-        for descriptor in held:
-            os.close(descriptor)
-
-
-def _hold(process: Inside) -> int | None:
-    try:
-        descriptor = os.pidfd_open(process.pid)
-    except OSError:
-        return None
-    now = _inspect(process.pid)
-    if now and (now.start, now.inode) == (process.start, process.inode):
-        return descriptor
-    os.close(descriptor)
-    return None
-
-
-def _wait(descriptors: Iterable[int], seconds: float) -> list[int]:
-    """Return the descriptors whose processes ended within `seconds`."""
-    waiting = set(descriptors)
-    poll = select.poll()
-    for descriptor in waiting:
-        poll.register(descriptor, select.POLLIN)
-    ended: list[int] = []
-    while waiting and (ready := poll.poll(seconds * 1000)):
-        for descriptor, _ in ready:
-            poll.unregister(descriptor)
-            waiting.discard(descriptor)
-            ended.append(descriptor)
-    return ended
 
 
 def is_root() -> bool:

@@ -7,7 +7,7 @@ import click
 from kemu.api import Cluster
 from kemu.base.errors import UsageError
 from kemu.cli import complete, options
-from kemu.cli.enter import OWN_FAILURE, become
+from kemu.cli.enter import OWN_FAILURE, attach
 from kemu.cli.settings import SETTINGS
 
 
@@ -30,4 +30,4 @@ def command(endpoint: str, words: tuple[str, ...], stdin: bool, tty: bool, conta
         raise UsageError("containers: not yet", hint="leave out -c")
     command_words = words[1:] if words[0] == "--" else words
     place = Cluster.find(SETTINGS.cluster).endpoint(endpoint, namespace=SETTINGS.namespace)
-    return become(place, command_words)
+    return attach(place, command_words)

@@ -12,6 +12,8 @@ from kemu.cli import complete, options
 from kemu.cli.output import print_json, print_table
 from kemu.cli.settings import SETTINGS
 
+_KEEPS = "  (keeps the namespaces of the others)"
+
 
 @click.command()
 @click.argument("endpoint", required=False, shell_complete=complete.endpoints)
@@ -54,7 +56,7 @@ def _lines(view: View) -> list[str]:
         "settings that are not the kernel's own": view.settings,
         "neighbours met": [f"{address} on {device} {mac or '-'} {state}" for device, address, mac, state in data.learned],
         "sockets": [f"{one.protocol} {one.local} {one.remote} {one.state}" for one in data.sockets],
-        "processes": [f"{one.pid} {one.command}" for one in data.processes],
+        "processes": [f"{one.pid} {one.command}{_KEEPS if one.keeps else ''}" for one in data.processes],
     }
     return [view.netns, *(line for heading, rows in sections.items() for line in _section(heading, rows))]
 

@@ -11,7 +11,7 @@ import click
 from kemu.api import Cluster
 from kemu.api.endpoint import Endpoint
 from kemu.cli import complete, options
-from kemu.cli.enter import OWN_FAILURE, become
+from kemu.cli.enter import OWN_FAILURE, attach
 from kemu.cli.settings import SETTINGS
 
 
@@ -21,10 +21,12 @@ from kemu.cli.settings import SETTINGS
 @options.common
 @click.argument("endpoint", shell_complete=complete.endpoints)
 def command(endpoint: str) -> int:
-    """Open a shell in a pod, node or host. Its prompt says where it is; the file system is the machine's own."""
+    """Open a shell in a pod, node or host. Its prompt says where it is.
+
+    Processes, host name, /tmp and /run are its own; the rest of the file system is the machine's."""
     SETTINGS.own_failure = OWN_FAILURE
     place = Cluster.find(SETTINGS.cluster).endpoint(endpoint, namespace=SETTINGS.namespace)
-    return become(place, _shell(), _prompt(place))
+    return attach(place, _shell(), _prompt(place))
 
 
 def _shell() -> list[str]:

@@ -47,7 +47,7 @@ def _modes(root: Path) -> dict[str, str]:
 def test_everybody_reads_and_the_owner_alone_writes(demo: StateDirectory) -> None:
     _fill(demo)
     directories, files = (
-        ("", "/demo", "/demo/files", "/demo/log"),
+        ("", "/demo", "/demo/files", "/demo/log", "/demo/processes"),
         (
             "baseline.json",
             "cluster.json",

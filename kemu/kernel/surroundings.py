@@ -1,0 +1,210 @@
+"""The surroundings of a pod's, node's or host's processes: namespaces for PIDs, mounts, IPC and the host name beside that of the network.
+
+The first process makes them, every further one enters them. What keeps them is a process that does nothing, PID 1 in there: as long as
+it lives, what runs inside sees the same processes, /tmp and /run. It reaps orphans, for it ignores SIGCHLD, and no signal from inside
+reaches it, not SIGKILL either. A file remembers it; with the file lost, `down` still finds it by its network namespace.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import fcntl
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import NoReturn
+
+from kemu.base.errors import KernelError, NotFoundError
+from kemu.kernel.enter import set_namespace
+from kemu.kernel.inside import find_process
+from kemu.kernel.mounts import CLONE_NEWNS, mount_own, unshare, unshare_pruned
+
+_CLONE_NEWUTS, _CLONE_NEWIPC, _CLONE_NEWPID, _CLONE_NEWNET = 0x4000000, 0x8000000, 0x20000000, 0x40000000
+_IDLE = ("sleep", "infinity")
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a process of a cluster finds itself in. `record` is the file that remembers who keeps its namespaces.
+
+    `files` stand in place of those of the machine. `mounts` is an open mount namespace to copy, already pruned; None for the machine's.
+    """
+
+    netns: Path
+    hostname: str
+    files: Mapping[str, Path]
+    record: Path
+    mounts: int | None = None
+
+
+@contextmanager
+def joined(surroundings: Surroundings) -> Iterator[Callable[[], None]]:
+    """Have what this thread starts be in the surroundings' PID namespace, for the block. Yields what a child does before exec."""
+    keeper = hold(surroundings)
+    home = os.open("/proc/thread-self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        _set_namespaces(keeper, _CLONE_NEWPID)
+        yield lambda: _enter(keeper)
+    finally:
+        _set_namespaces(home, _CLONE_NEWPID)
+        os.close(home)
+        os.close(keeper)
+
+
+def _enter(keeper: int) -> None:
+    """Go where the keeper is, and stay in the current directory if there is one of that name."""
+    try:
+        directory = os.getcwd()
+    except FileNotFoundError:
+        directory = "/"
+    _set_namespaces(keeper, CLONE_NEWNS | _CLONE_NEWUTS | _CLONE_NEWIPC | _CLONE_NEWNET)
+    with suppress(OSError):
+        os.chdir(directory)
+
+
+def _set_namespaces(descriptor: int, kinds: int) -> None:
+    if _libc.setns(descriptor, kinds):
+        code = ctypes.get_errno()
+        raise OSError(code, f"setns: {os.strerror(code)}")
+
+
+def hold(surroundings: Surroundings) -> int:
+    """Return a descriptor of the process that keeps the namespaces, which is made if it is not there. Two at once share one.
+
+    NotFoundError if the cluster goes down meanwhile.
+    """
+    try:
+        with _claimed(surroundings.record) as file:
+            inode = os.stat(surroundings.netns).st_ino
+            known = _find(file, inode)
+            return known if known is not None else _make(surroundings, inode, file)
+    except FileNotFoundError as error:
+        raise NotFoundError(f"{surroundings.netns.name} is gone", hint="kemu up makes it") from error
+
+
+@contextmanager
+def _claimed(record: Path) -> Iterator[int]:
+    """Hold the record of one keeper, open, for the block."""
+    record.parent.mkdir(mode=0o755, exist_ok=True)
+    descriptor = os.open(record, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _find(file: int, inode: int) -> int | None:
+    """Return a descriptor of the keeper that a record names, if it lives and is where it should be."""
+    words = os.pread(file, 100, 0).decode(errors="replace").split()
+    if len(words) != 2 or not all(word.isdecimal() for word in words):
+        return None
+    pid, start = map(int, words)
+    try:
+        descriptor = os.pidfd_open(pid)
+    except (OSError, OverflowError):
+        return None
+    now = find_process(pid)
+    if now and (now.start, now.inode, now.keeps) == (start, inode, True):
+        return descriptor
+    os.close(descriptor)
+    return None
+
+
+def _make(surroundings: Surroundings, inode: int, file: int) -> int:
+    """Make a keeper and remember it. It must not outlive its cluster: `down` takes the name away and then ends who is inside."""
+    pid = _start(surroundings)
+    keeper = os.pidfd_open(pid)
+    try:
+        os.truncate(file, 0)
+        os.pwrite(file, b"%d %d\n" % (pid, _started(pid)), 0)
+        if os.stat(surroundings.netns).st_ino != inode:
+            raise FileNotFoundError(errno.ENOENT, "another namespace has its name now")
+    except BaseException:
+        signal.pidfd_send_signal(keeper, signal.SIGKILL)
+        os.close(keeper)
+        raise
+    return keeper
+
+
+def _started(pid: int) -> int:
+    process = find_process(pid)
+    if process is None:
+        raise KernelError(f"process {pid}, which was to keep the namespaces of a pod, was ended from outside")
+    return process.start
+
+
+def _start(surroundings: Surroundings) -> int:
+    """Start the keeper and return its PID. It is nobody's child here: the process between us and it ends at once."""
+    reader, writer = os.pipe2(os.O_CLOEXEC)
+    with os.fdopen(reader) as answers:
+        between = os.fork()
+        if not between:
+            _in_child(writer, lambda: _be_between(surroundings, writer))
+        os.close(writer)
+        words = answers.read().split(maxsplit=1)
+    os.waitpid(between, 0)
+    match words:
+        case ["pid", number]:
+            return int(number)
+        case ["error", text]:
+            raise KernelError(f"cannot make the namespaces of processes in {surroundings.netns.name}: {text}")
+        case _:
+            raise KernelError(f"the process that was to keep the namespaces of {surroundings.netns.name} was ended from outside")
+
+
+def _in_child(writer: int, act: Callable[[], None]) -> NoReturn:
+    """Act in a forked process, and end it, whatever happens. What fails goes up the pipe."""
+    try:
+        act()
+    except BaseException as error:  # nothing may run on in the child
+        os.write(writer, f"error {error}".encode())
+    finally:
+        os._exit(0)
+
+
+def _be_between(surroundings: Surroundings, writer: int) -> None:
+    """Prepare the namespaces but that of PIDs, which a process cannot enter itself, and start the keeper in them."""
+    _let_go(writer, surroundings.mounts)
+    descriptor = os.open(surroundings.netns, os.O_RDONLY | os.O_CLOEXEC)
+    set_namespace(descriptor)
+    if surroundings.mounts is None:
+        unshare_pruned()
+    else:
+        _set_namespaces(surroundings.mounts, CLONE_NEWNS)
+        unshare(CLONE_NEWNS)
+    unshare(_CLONE_NEWUTS | _CLONE_NEWIPC | _CLONE_NEWPID)
+    ready, tell = os.pipe2(os.O_CLOEXEC)
+    keeper = os.fork()
+    if not keeper:
+        _in_child(tell, lambda: _keep(surroundings))
+    os.close(tell)
+    failed = os.read(ready, 4096)  # empty when the keeper has become what it stays
+    os.write(writer, failed or b"pid %d" % keeper)
+
+
+def _let_go(*kept: int | None) -> None:
+    """Leave the caller's session, and hold none of its files."""
+    os.setsid()
+    nothing = os.open("/dev/null", os.O_RDWR)
+    for standard in range(3):
+        os.dup2(nothing, standard)
+    edges = [2, *sorted(one for one in kept if one is not None), os.sysconf("SC_OPEN_MAX")]
+    for low, high in pairwise(edges):
+        os.closerange(low + 1, high)
+
+
+def _keep(surroundings: Surroundings) -> None:
+    """Become the process that does nothing."""
+    mount_own(surroundings.files)
+    socket.sethostname(surroundings.hostname)
+    os.chdir("/")
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    os.execvpe(_IDLE[0], list(_IDLE), {})

@@ -138,7 +138,12 @@ def default_routes(netlink: Netlink, family: int) -> list[bytes]:
     """Return the messages of the default routes of an IP version."""
     body = bytes([socket.AF_INET if family == 4 else socket.AF_INET6]) + bytes(11)
     dump = netlink.dump(messages.RTM_GETROUTE, body)
-    return [data for data in dump if data[17] == 0 and data[23] == _RTN_UNICAST]
+    return [data for data in dump if leads_anywhere(data) and data[23] == _RTN_UNICAST]
+
+
+def leads_anywhere(data: bytes) -> bool:
+    """Say whether a route is a default route, or a half of one as VPNs set them: 0.0.0.0/1; in IPv6 all that is public, 2000::/3."""
+    return data[17] <= (1 if data[16] == socket.AF_INET else 3)
 
 
 def devices_of(data: bytes) -> list[str]:

@@ -10,7 +10,7 @@ import os
 import socket
 import struct
 from collections.abc import Iterable, Iterator
-from ipaddress import IPv4Network, IPv6Network, ip_interface, ip_network
+from ipaddress import ip_interface, ip_network
 
 from kemu.base.errors import KernelError, MachineError, StateError
 from kemu.base.names import way_out_name
@@ -19,6 +19,7 @@ from kemu.kernel.firewall import find_obstacles
 from kemu.kernel.netlink import Netlink, attributes
 from kemu.plan.internet import mark, table_name
 from kemu.plan.objects import MACHINE, Addr, Forwarding, NftTable, Object
+from kemu.spec.defaults import WAY_OUT_WHOLES
 from kemu.spec.model import IPNetwork
 
 _FAMILY = "inet"
@@ -26,6 +27,11 @@ _IFLA_IFNAME, _IFLA_IFALIAS = 3, 20
 _RTA_DST, _RTA_OIF = 1, 4
 _RTPROT_RA = 9
 _LOCAL = 255
+#: Networks that are nobody's on the internet, in the order in which a way out may have them.
+_POOLS = {
+    4: (WAY_OUT_WHOLES[4], "10.255.0.0/16", "172.31.0.0/16", "192.168.128.0/17", "100.64.0.0/10"),
+    6: (WAY_OUT_WHOLES[6], "fd00:198:19::/48"),
+}
 _HEADER = struct.Struct("IHHII")
 
 
@@ -148,7 +154,7 @@ def _networks(netlink: Netlink, own: int) -> list[IPNetwork]:
     for data in netlink.dump(messages.RTM_GETROUTE, bytes(12)):
         values = attributes(data[28:])
         address, length, table = values.get(_RTA_DST), data[17], data[20]
-        if address and length and table != _LOCAL and values.get(_RTA_OIF) != struct.pack("I", own):
+        if address and not forwarding.leads_anywhere(data) and table != _LOCAL and values.get(_RTA_OIF) != struct.pack("I", own):
             found.append(ip_network((address, length)))
     return [one for one in found if not one.is_multicast and not one.is_link_local]
 
@@ -156,22 +162,33 @@ def _networks(netlink: Netlink, own: int) -> list[IPNetwork]:
 def _check_networks(wanted: Iterable[IPNetwork], taken: list[IPNetwork], cluster: str) -> None:
     for network in wanted:
         for other in taken:
-            if network.version == other.version and network.overlaps(other):
+            if overlaps(network, other):
+                free = find_free(network, taken)
                 raise MachineError(
                     f"the way out of {cluster} would be {network}, and this machine has a route to {other}",
-                    hint=f"choose another: internet: {{subnet: {_find_free(network, taken)}}}",
+                    hint="choose another" + (f": internet: {{subnet: {free}}}" if free else " with internet: {subnet: …}"),
                 )
 
 
-def _find_free(network: IPNetwork, taken: list[IPNetwork]) -> IPNetwork:
-    """Return the next subnet of the same size that meets none of the machine's."""
-    rivals = [one for one in taken if one.version == network.version]
-    while any(network.overlaps(one) for one in rivals):
-        after = max(int(one.broadcast_address) for one in rivals if network.overlaps(one)) + 1
-        size = network.num_addresses
-        kind: type[IPv4Network | IPv6Network] = type(network)
-        network = kind((-(-after // size) * size % 2**network.max_prefixlen, network.prefixlen))
-    return network
+def overlaps(one: IPNetwork, other: IPNetwork) -> bool:
+    """Say whether two networks, of any IP versions, have an address in common."""
+    return one.version == other.version and one.overlaps(other)
+
+
+def find_free(network: IPNetwork, taken: Iterable[IPNetwork]) -> IPNetwork | None:
+    """Return a network of the same size that meets none of `taken` and is nobody's on the internet; None if all those are taken."""
+    taken = list(taken)
+    for pool in _POOLS[network.version]:
+        whole = ip_network(pool)
+        start = int(whole.network_address)
+        while start <= int(whole.broadcast_address):
+            candidate = ip_network((start, network.prefixlen))
+            met = [other for other in taken if overlaps(candidate, other)]
+            if not met:
+                return candidate
+            start = max(int(one.broadcast_address) // candidate.num_addresses for one in met) * candidate.num_addresses
+            start += candidate.num_addresses
+    return None
 
 
 def _check_advertised(netlink: Netlink) -> None:

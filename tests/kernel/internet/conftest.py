@@ -36,7 +36,7 @@ def make_online(world: World) -> Iterator[Callable[..., Online]]:
     made: list[Online] = []
 
     def make(subnet: str = "", **shape: object) -> Online:
-        made.append(Online.of(world, f"ki{os.getpid()}-{next(_COUNTER)}", subnet, **shape))
+        made.append(Online.of(world, f"k{os.getpid():x}-{next(_COUNTER)}", subnet, **shape))
         return made[-1]
 
     yield make

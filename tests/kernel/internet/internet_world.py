@@ -16,6 +16,7 @@ from pathlib import Path
 from cluster_tools import Running, shell
 from plan_models import build_topology
 
+from kemu.base.names import way_out_name
 from kemu.cluster import lifecycle
 from kemu.cluster.lifecycle import UpResult
 from kemu.cluster.state import ROOT, Record
@@ -36,6 +37,7 @@ ip -n {m} addr add 192.0.2.2/24 dev wan0; ip -n {m} addr add 2001:db8::2/64 dev 
 ip -n {o} addr add 192.0.2.1/24 dev eth0; ip -n {o} addr add 2001:db8::1/64 dev eth0 nodad
 ip -n {o} addr add 203.0.113.9/32 dev lo; ip -n {o} addr add 2001:db8:9::9/128 dev lo nodad
 ip -n {m} link set wan0 addrgenmode none up; ip -n {o} link set eth0 addrgenmode none up
+ip -n {m} addr add fe80::2/64 dev wan0 nodad; ip -n {o} addr add fe80::1/64 dev eth0 nodad
 ip -n {m} route add default via 192.0.2.1; ip -n {m} -6 route add default via 2001:db8::1
 """
 _ETH_P_ALL = 3
@@ -51,6 +53,8 @@ class World:
         shell(_MAKE.format(m=f"{self.name}-machine", o=f"{self.name}-outside"))
 
     def remove(self) -> None:
+        if self.path("machine").exists():
+            self.record().unlink(missing_ok=True)  # if the test failed; the next namespace may get the same number
         for side in ("machine", "outside"):
             if self.path(side).exists():
                 shell(f"ip netns del {self.path(side).name}")
@@ -63,6 +67,17 @@ class World:
         """Be on the machine for the block: what kemu then takes for its root namespace."""
         with inside(self.path("machine")):
             yield
+
+    def advertise(self) -> None:
+        """Let the outside offer itself as an IPv6 router, for half an hour. Source: RFC 4861, section 4.2."""
+        self.shell("outside", "sysctl -qw net.ipv6.conf.all.forwarding=1")  # else it tells its neighbours that it is none
+        with inside(self.path("outside")):
+            speaker = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
+            speaker.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
+            speaker.sendto(
+                struct.pack("!BBHBBHII", 134, 0, 0, 64, 0, 1800, 0, 0), ("ff02::1", 0, 0, socket.if_nametoindex("eth0"))
+            )
+            speaker.close()
 
     def shell(self, side: str, script: str) -> str:
         """Run a script of bash on one side."""
@@ -105,7 +120,7 @@ class Online(Running):
 
     @property
     def device(self) -> str:
-        return f"kemu-{self.name}"
+        return way_out_name(self.name)
 
     def link_addresses(self) -> set[str]:
         """Return the addresses of the link's two ends."""

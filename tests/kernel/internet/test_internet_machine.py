@@ -145,11 +145,35 @@ def test_forwarding_of_ipv6_as_a_whole_comes_back_with_all_that_the_kernel_chang
     assert _look(world) == before
 
 
+def _advertised(world: World) -> str:
+    """Give the machine an IPv6 default route that a router advertised, and return it, without its age."""
+    world.shell("machine", "ip -6 route del default")
+    world.advertise()
+    return _default(world)
+
+
+def _default(world: World) -> str:
+    return world.shell("machine", "ip -6 route show default").partition(" expires")[0]
+
+
+@pytest.mark.skipif(
+    not forwarding.can_force(), reason="single devices forward IPv6 since Linux 6.17; the next test is for others"
+)
+def test_default_route_that_a_router_advertised_stays(world: World, make_online: Make) -> None:
+    route = _advertised(world)
+    assert "proto ra" in route
+    cluster = make_online(family="dual")
+    cluster.up()
+    assert answers(path_of(cluster.name, "default.p1"), SOMEBODY[6])
+    cluster.down()
+    assert _default(world) == route
+
+
 def test_default_route_that_a_router_advertised_is_not_put_at_risk(
     world: World, make_online: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(forwarding, "can_force", lambda: False)
-    world.shell("machine", "ip -6 route del default; ip -6 route add default via 2001:db8::1 proto ra")
+    route = _advertised(world)
     before = _look(world)
     cluster = make_online(family="dual")
     with pytest.raises(MachineError, match="advertised on wan0") as caught:
@@ -159,6 +183,8 @@ def test_default_route_that_a_router_advertised_is_not_put_at_risk(
     assert traces(cluster.name) == []
     world.shell("machine", "sysctl -qw net.ipv6.conf.wan0.accept_ra=2")
     cluster.up()
+    assert answers(path_of(cluster.name, "default.p1"), SOMEBODY[6])
+    assert _default(world) == route
 
 
 # --- interrupted, lost, half gone ---------------------------------------------------------------------------------------------------
@@ -358,8 +384,8 @@ def test_printed_script_makes_the_way_out_as_planned(world: World, make_online: 
         ("ip link add kemu-@ type bridge", "the device kemu-@ exists and is not kemu's", "ip link del kemu-@"),
         ("nft add table inet kemu-@", "the nft table inet kemu-@ exists and is not kemu's", "nft delete table inet kemu-@"),
         ("ip route add 198.18.0.0/16 via 192.0.2.1", "this machine has a route to 198.18.0.0/16", "{subnet: 198.19.0.0/30}"),
-        ("ip route add 198.18.4.0/29 via 192.0.2.1", "a route to 198.18.4.0/29", "{subnet: 198.18.4.8/30}"),
-        ("ip route add 198.18.4.0/24 via 192.0.2.1 table 7", "this machine has a route to 198.18.4.0/24", "{subnet: 198.18.5.0/30}"),
+        ("ip route add 198.18.4.0/29 via 192.0.2.1", "a route to 198.18.4.0/29", "{subnet: 198.18.0.0/30}"),
+        ("ip route add 198.18.4.0/24 via 192.0.2.1 table 7", "this machine has a route to 198.18.4.0/24", "{subnet: 198.18.0.0/30}"),
     ],
 )  # fmt: skip
 def test_no_room_on_the_machine(world: World, make_online: Make, obstacle: str, words: str, hint: str) -> None:
@@ -374,6 +400,17 @@ def test_no_room_on_the_machine(world: World, make_online: Make, obstacle: str, 
     assert traces(cluster.name) == []
     cluster.down()
     assert _look(world) == before, "what is somebody else's stays"
+
+
+def test_halves_of_a_default_route_are_a_way_out_and_no_obstacle(world: World, online: Online) -> None:
+    """So do VPNs take all traffic over, without touching the default route."""
+    before = _look(world)
+    world.shell("machine", "ip route del default; for half in 0.0.0.0/1 128.0.0.0/1; do ip route add $half via 192.0.2.1; done")
+    online.up()
+    assert answers(path_of(online.name, "default.p1"), SOMEBODY[4])
+    world.shell("machine", "ip route add default via 192.0.2.1; for half in 0.0.0.0/1 128.0.0.0/1; do ip route del $half; done")
+    online.down()
+    assert _look(world) == before
 
 
 def test_two_clusters_with_one_subnet(make_online: Make) -> None:

@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace as changed
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kemu.api.admission import Admission, Confirm, applied, refuse
 from kemu.api.endpoint import Endpoint
+from kemu.api.links import Link
 from kemu.api.perf import PerfReport, check_apart
 from kemu.api.reachability import choose_pairs, read_probe, with_expectations
 from kemu.api.status import Status
 from kemu.api.topology import Topology, show_model
+from kemu.api.wishes import ChangeLive, FileWish, LiveWish, live_of, machine_warnings
 from kemu.base.errors import NotFoundError, SpecError, StateError, UsageError
 from kemu.base.reporter import SILENT, Reporter
 from kemu.check.model import Report
 from kemu.cluster import lifecycle
 from kemu.cluster.lifecycle import UpResult
 from kemu.cluster.state import Record, StateDirectory
-from kemu.kernel import limits, process
+from kemu.kernel import process
 from kemu.perf.model import Request, Side
 from kemu.plan.build import Plan
 from kemu.reach.model import Matrix
 from kemu.spec import endpoints, model
-from kemu.spec.hosts import show_hosts
-from kemu.spec.model import Expectation
+from kemu.spec.live import Live, describe, find_link, links, without_link, without_strangers
+from kemu.spec.model import Cable, Expectation
 
 if TYPE_CHECKING:
     from kemu.api.capturing import Capture
@@ -60,6 +61,7 @@ class Cluster:
         *,
         force: bool = False,
         replace: bool = False,
+        reset: bool = False,
         verify: bool = False,
         confirm: Confirm = refuse,
         reporter: Reporter = SILENT,
@@ -67,17 +69,14 @@ class Cluster:
         """Return the running cluster of a topology or its file: made, repaired, or changed to what the file says now.
 
         `force` brings up what the backend can where it cannot do all; `replace` takes over a cluster made from another file;
-        `confirm` is asked if addresses of running endpoints would change. `verify` reads a new cluster back.
+        `reset` drops what was changed live; `confirm` is asked if addresses of running endpoints would change; `verify` reads a new
+        cluster back.
         """
         wanted = topology if isinstance(topology, Topology) else Topology.load(topology)
-        plan = wanted.plan(force=force)
-        for warning in (*plan.warnings, *_warnings(wanted.model)):
-            reporter.warn(warning)
-        result = lifecycle.up(
-            plan,
-            changed(wanted.record, force=force),
-            wanted.model.text,
-            hosts=show_hosts(wanted.model),
+        wanted.plan(force=force)  # what is wrong with the file needs no lock
+        result = lifecycle.become(
+            wanted.name,
+            FileWish(wanted=wanted, force=force, reset=reset, reporter=reporter),
             admit=Admission(wanted=wanted, replace=replace, confirm=confirm, reporter=reporter),
             reporter=reporter,
             verify=verify,
@@ -116,8 +115,9 @@ class Cluster:
         return self._status(plan, comparison)
 
     def compare(self, topology: Topology, *, force: bool = False, reporter: Reporter = SILENT) -> Status:
-        """Return how the cluster compares with another topology: what `up` would change. Changes nothing."""
-        plan = topology.plan(force=force)
+        """Return how the cluster compares with another topology and the live changes: what `up` would change. Changes nothing."""
+        live, _ = without_strangers(topology.model, self.live)
+        plan = topology.with_live(live).plan(force=force)
         return self._status(plan, lifecycle.compare(self.name, plan, reporter=reporter))
 
     def _status(self, plan: Plan, comparison: lifecycle.Comparison) -> Status:
@@ -126,7 +126,8 @@ class Cluster:
             backend=self.topology.backend,
             state=comparison.state,
             changes=comparison.changes,
-            warnings=(*plan.warnings, *comparison.warnings, *_warnings(self.model)),
+            live=describe(self.live),
+            warnings=(*plan.warnings, *comparison.warnings, *machine_warnings(self.model)),
             nodes=len(self.model.nodes),
             pods=len(self.model.pods),
             objects=len(plan),
@@ -167,13 +168,23 @@ class Cluster:
         return record
 
     @cached_property
-    def topology(self) -> Topology:
-        """The file as it was applied."""
+    def live(self) -> Live:
+        """What verbs changed since, beside the file."""
+        return live_of(StateDirectory(self.name))
+
+    @cached_property
+    def file(self) -> Topology:
+        """The file as it was applied, whatever was changed since."""
         return applied(self.record, StateDirectory(self.name))
+
+    @cached_property
+    def topology(self) -> Topology:
+        """The file as it was applied, with what was changed live."""
+        return self.file.with_live(self.live)
 
     @property
     def model(self) -> model.Topology:
-        """What the file means."""
+        """What the file and the live changes mean together."""
         return self.topology.model
 
     def save(self, *, reporter: Reporter = SILENT) -> str:
@@ -214,6 +225,32 @@ class Cluster:
     def host(self, name: str) -> Endpoint:
         """Return a host by its name."""
         return self.endpoint(f"host/{name}")
+
+    # --- its links ---------------------------------------------------------------------------------------------------------------
+
+    @property
+    def cables(self) -> dict[str, Cable]:
+        """What each link is like, by what it is called: node/n1, host/client, segment/rack1."""
+        return links(self.model)
+
+    def link(self, name: str) -> Link:
+        """Return the link of a node, a host or a segment: n1, node/n1, segment/rack1."""
+        return Link(self, find_link(self.model, name))
+
+    def links(self) -> list[Link]:
+        """Return every link."""
+        return [Link(self, target) for target in self.cables]
+
+    def reset_links(self) -> UpResult:
+        """Let every link be again as the file has it."""
+        return self.change_live(lambda topology, live: without_link(live, None))
+
+    def change_live(self, change: ChangeLive) -> UpResult:
+        """Change what is beside the file, and make the cluster so. `change` is called under the lock."""
+        result = lifecycle.become(self.name, LiveWish(change=change), event="live")
+        for name in ("record", "live", "file", "topology"):  # read anew when they are asked for
+            self.__dict__.pop(name, None)
+        return result
 
     # --- what it does ------------------------------------------------------------------------------------------------------------
 
@@ -291,12 +328,6 @@ class Cluster:
         return Capture(
             words_of(self.name, words, way=way, to=to, expression=expression, namespace=namespace, snap_length=snap_length)
         )
-
-
-def _warnings(topology: model.Topology) -> list[str]:
-    """Return what the machine's limits will do to a cluster under traffic."""
-    pods = [len(topology.wired_pods(node)) for node in topology.nodes]
-    return limits.warnings(pods, topology.networking.ip_family.versions[0])
 
 
 def _is_from(cluster: str, directory: Path) -> bool:

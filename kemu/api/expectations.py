@@ -48,7 +48,7 @@ def _warn_of_changes(cluster: Cluster, source: Source, reporter: Reporter) -> No
     """Say so if the file now describes another network than when it was applied."""
     record = cluster.record
     now = Topology.read(source, backend=record.backend, sets=record.sets)
-    if now.plan(force=True).objects != cluster.topology.plan(force=True).objects:
+    if now.plan(force=True).objects != cluster.file.plan(force=True).objects:
         reporter.warn(f"{source.name} describes another network than {cluster.name} was made with: kemu up {source.name}")
 
 

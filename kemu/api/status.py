@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from kemu.plan.diff import Change
 from kemu.plan.drift import show_change, to_drift
 from kemu.spec import model
 from kemu.spec.endpoints import all_endpoints
+from kemu.spec.live import LiveItem
 
 STATUS_SCHEMA = "kemu.status/1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """A cluster beside its plan. `state` is starting, ok or drifted; `changes` what `up` would do."""
+    """A cluster beside its plan. `state` is starting, ok or drifted; `changes` what `up` would do, `live` what verbs changed."""
 
     cluster: str
     backend: str
     state: str
     changes: tuple[Change, ...]
+    live: tuple[LiveItem, ...]
     warnings: tuple[str, ...]
     nodes: int
     pods: int
@@ -40,7 +42,7 @@ class Status:
             "state": self.state,
             "drift": [to_drift(change, self.cluster) for change in self.changes],
             "unmet": [],
-            "live": [],
+            "live": [asdict(item) for item in self.live],
             "warnings": list(self.warnings),
             "processes": [],
         }

@@ -14,6 +14,7 @@ from kemu.cluster.state import Record
 from kemu.plan.build import Plan, build_plan
 from kemu.plan.registry import options_classes, read_topology
 from kemu.spec import model
+from kemu.spec.live import Live, fold
 from kemu.spec.schema import json_schema
 from kemu.spec.source import Source, read_documents
 from kemu.spec.write import write_topology
@@ -82,6 +83,10 @@ class Topology:
     def to_yaml(self) -> str:
         """Return a file that describes the same: minimal, without comments."""
         return show_model(self.model)
+
+    def with_live(self, live: Live) -> Topology:
+        """Return the topology with what verbs changed live. Raises SpecError where that does not fit."""
+        return Topology(fold(self.model, live), self.record)
 
     def renamed(self, name: str) -> Topology:
         """Return the same topology as a cluster of another name."""

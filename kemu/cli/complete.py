@@ -31,6 +31,18 @@ def endpoints(ctx: click.Context, parameter: click.Parameter, incomplete: str) -
     return _items([*names, *(one.full for one in found)] if "/" in incomplete else names, incomplete)
 
 
+def links(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Offer the nodes, hosts and segments of the cluster, whose links these are."""
+    from kemu.api import Cluster  # noqa: PLC0415
+    from kemu.base.errors import KemuError  # noqa: PLC0415
+
+    try:
+        found = list(Cluster.find(SETTINGS.cluster or os.environ.get("KEMU_CLUSTER")).cables)
+    except KemuError:
+        return []
+    return _items(found if "/" in incomplete else [name.partition("/")[2] for name in found], incomplete)
+
+
 def backends(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Offer the installed backends."""
     from kemu.api.backends import backend_names  # noqa: PLC0415

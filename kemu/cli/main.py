@@ -31,7 +31,7 @@ BUG = 70
 
 #: The sections of `kemu --help`. A verb that stands in none is shown at the end.
 SECTIONS = {
-    "The life of a cluster": ("up", "status", "save", "down", "ls", "apply"),
+    "The life of a cluster": ("up", "status", "link", "save", "down", "ls", "apply"),
     "Being inside": ("exec", "shell", "get", "inspect"),
     "Trying and measuring": ("reach", "test", "perf", "compare", "capture"),
     "Before anything is touched": ("plan", "graph", "validate", "schema", "topologies", "backends", "capabilities"),
@@ -72,7 +72,10 @@ class Verbs(click.Group):
 
 
 def _name_variables(verb: str, command: click.Command) -> None:
-    """Give every option that has none a variable called like verb and option: KEMU_UP_YES for `up --yes`."""
+    """Give every option that has none a variable called like verb and option: KEMU_UP_YES for `up --yes`, KEMU_LINK_SET_RATE."""
+    if isinstance(command, click.Group):
+        for name, one in command.commands.items():
+            _name_variables(f"{verb}_{name}", one)
     for option in command.params:
         if isinstance(option, click.Option) and option.envvar is None:
             long = max(option.opts, key=len)

@@ -30,7 +30,23 @@ from kemu.plan.sysctls import stated
 PATIENCE_SECONDS = 30.0
 DEVICE_SECONDS = 10.0
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What a cluster is to become. `record` says where the plan comes from, `text` is the file, `hosts` its processes' /etc/hosts.
+
+    `live` is the text of what verbs changed, which the plan takes into account already.
+    """
+
+    plan: Plan
+    record: Record
+    text: str
+    hosts: str = ""
+    live: str = ""
+
+
 Admit = Callable[[Record, StateDirectory], bool]
+Decide = Callable[[StateDirectory], Wish]
 
 
 def everything(known: Record, state: StateDirectory) -> bool:
@@ -68,34 +84,51 @@ def up(
     reporter: Reporter = SILENT,
     verify: bool = False,
 ) -> UpResult:
-    """Make a plan real: all of it, or, where the cluster is, what differs. A new cluster that fails leaves nothing behind.
+    """Make a plan real, whatever was changed live. `record`, `text` and `hosts` as in Wish, the others as in `become`."""
+    wish = Wish(plan=plan, record=record, text=text, hosts=hosts)
+    return become(record.cluster, lambda state: wish, admit=admit, reporter=reporter, verify=verify)
 
-    `record` says where the plan comes from, `text` is the file, `hosts` the /etc/hosts of its processes. `admit` is asked, under the
-    lock, about a cluster that is there: it raises to refuse, or returns False to have it taken down first. `verify` reads a new
-    cluster back instead of trusting the kernel's answers.
+
+def become(
+    cluster: str,
+    decide: Decide,
+    *,
+    admit: Admit = everything,
+    reporter: Reporter = SILENT,
+    verify: bool = False,
+    event: str = "up",
+) -> UpResult:
+    """Make a cluster what `decide` wants: all of it, or, where it is, what differs. A new cluster that fails leaves nothing behind.
+
+    `decide` and `admit` are asked under the lock, `admit` about a cluster that is there: it raises to refuse, or returns False to
+    have it taken down first. `verify` reads a new cluster back instead of trusting the kernel's answers. `event` is what the
+    cluster's history calls this.
     """
     process.need_root()
     started = time.monotonic()
-    limits.check(len(plan.namespaces))
-    _prepare_kernel(plan, reporter)
-    with _held(record.cluster, reporter) as (state, namespaces):
+    limits.check(len(netns.find_names(cluster)))
+    with _held(cluster, reporter) as (state, namespaces):
+        wish = decide(state)
+        plan = wish.plan
+        limits.check(len(plan.namespaces))
+        _prepare_kernel(plan, reporter)
         namespaces.clear_debris()
-        netns.check_free(record.cluster, plan.namespaces, namespaces)
-        machine.check(plan, record.cluster)
+        netns.check_free(cluster, plan.namespaces, namespaces)
+        machine.check(plan, cluster)
         _admit(state, admit, namespaces, reporter)
         is_new = not namespaces.handles
-        _remember(state, record, text, hosts, _resolvers(plan))
+        _remember(state, wish)
         changes = (
             _make(plan, state, namespaces, reporter, verify=verify) if is_new else _repair(plan, state, namespaces, reporter)
         )
         _await_devices(plan, namespaces, reporter)
         state.write_plan(plan)
-        state.write_record(replace(record, ready=True, version=__version__, created=time.time()))
+        state.write_record(replace(wish.record, ready=True, version=__version__, created=time.time()))
         seconds = time.monotonic() - started
-        for warning in machine.warnings(plan, record.cluster):
+        for warning in machine.warnings(plan, cluster):
             reporter.warn(warning)
-        state.append_event("up", made=is_new, changes=changes, seconds=round(seconds, 3))
-    return UpResult(cluster=record.cluster, made=is_new, changes=changes, objects=len(plan), seconds=seconds)
+        state.append_event(event, made=is_new, changes=changes, seconds=round(seconds, 3))
+    return UpResult(cluster=cluster, made=is_new, changes=changes, objects=len(plan), seconds=seconds)
 
 
 def down(cluster: str, *, reporter: Reporter = SILENT) -> bool:
@@ -170,11 +203,12 @@ def _resolvers(plan: Plan) -> list[str]:
     return find_resolvers(versions) if versions else []
 
 
-def _remember(state: StateDirectory, record: Record, text: str, hosts: str, resolvers: list[str]) -> None:
+def _remember(state: StateDirectory, wish: Wish) -> None:
     """Write down what is about to be made, before anything is, so that every interruption can be seen and repaired."""
-    state.write_topology(text)
-    state.write_files(hosts, resolvers)
-    state.write_record(record)
+    state.write_topology(wish.text)
+    state.write_live(wish.live)
+    state.write_files(wish.hosts, _resolvers(wish.plan))
+    state.write_record(replace(wish.record, ready=False))
 
 
 def _make(plan: Plan, state: StateDirectory, namespaces: Namespaces, reporter: Reporter, *, verify: bool) -> int:

@@ -101,6 +101,17 @@ class StateDirectory:
         """Return the file as it was applied."""
         return self._find("topology.yaml")
 
+    def write_live(self, text: str) -> None:
+        """Keep what kemu's verbs changed; an empty text forgets it."""
+        if text:
+            self._write("live.yaml", text)
+        else:
+            (self.path / "live.yaml").unlink(missing_ok=True)
+
+    def find_live(self) -> str | None:
+        """Return what `write_live` kept."""
+        return self._find("live.yaml")
+
     def write_plan(self, objects: Iterable[Object]) -> None:
         """Keep the plan that was carried out, for people and tools; kemu itself plans anew from the file."""
         self._write(

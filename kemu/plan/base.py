@@ -152,7 +152,7 @@ def _segment_bridge(topology: Topology, segment: Segment) -> Link:
 def _bridge_mtu(topology: Topology, segment: Segment) -> int:
     """Return the smallest of the ports' MTUs: the kernel makes it so. It hinders nobody, for frames pass from port to port."""
     machines: list[Node | Host] = [*topology.nodes, *topology.hosts]
-    return min(segment.uplink.mtu, *(one.link.mtu for one in machines if one.segment == segment.name))
+    return min([segment.uplink.mtu, *(one.link.mtu for one in machines if one.segment == segment.name)])
 
 
 def _bridge_name(segment: Segment) -> str:

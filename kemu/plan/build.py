@@ -10,6 +10,7 @@ from kemu.plan import base, internet
 from kemu.plan.objects import Addr, Key, Link, Neigh, Netns, Object, Pfifo, Qdisc, Route
 from kemu.plan.registry import find_backend
 from kemu.plan.show import kind_word, title
+from kemu.plan.sysctls import is_ipv6_setting, without_ipv6
 from kemu.spec.model import Topology
 
 
@@ -58,13 +59,18 @@ def needs(objects: Iterable[Object]) -> frozenset[str]:
 
 
 def _standing(objects: dict[Key, Object]) -> dict[Key, Object]:
-    """Return the objects without those that the kernel lets fall with a device that is meant to be down.
+    """Return the objects without those that the kernel lets fall: with a device that is meant to be down, or too small for IPv6.
 
     Routes and neighbours go, and of IPv6 the addresses; IPv4 addresses stay. Source: fib_disable_ip in net/ipv4/fib_frontend.c,
     neigh_ifdown in net/core/neighbour.c, addrconf_ifdown in net/ipv6/addrconf.c.
     """
     down = {(item.netns, item.name) for item in objects.values() if isinstance(item, Link) and not item.up}
-    return {key: item for key, item in objects.items() if not (_falls(item) and (item.netns, getattr(item, "dev", "")) in down)}
+    small = without_ipv6(objects.values())
+    return {
+        key: item
+        for key, item in objects.items()
+        if not (_falls(item) and (item.netns, getattr(item, "dev", "")) in down) and not is_ipv6_setting(item, small)
+    }
 
 
 def _falls(item: Object) -> bool:

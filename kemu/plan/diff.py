@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from kemu.plan.objects import MACHINE, Key, Link, Netns, Object, Sysctl, fresh_lo
-from kemu.plan.sysctls import device_of, fresh, implied
+from kemu.plan.sysctls import device_of, fresh, implied, is_ipv6_setting, without_ipv6
 
 Action = Literal["add", "change", "remove"]
 
@@ -41,7 +41,12 @@ def diff(want: Iterable[Object], have: Iterable[Object], baseline: Mapping[str, 
     extra = [item for items in found.values() for item in items]
     changes += _extra(extra, {MACHINE, *(item.netns for item in wanted.values() if isinstance(item, Netns))})
     places = _places(wanted.values()) & _places(have)
-    settled = (change for change in _sysctls(want, have, baseline) if _place(change.subject) in places)
+    small = without_ipv6(wanted.values())
+    settled = (
+        change
+        for change in _sysctls(want, have, baseline)
+        if _place(change.subject) in places and not is_ipv6_setting(change.subject, small)
+    )
     return (*changes, *settled)
 
 

@@ -6,10 +6,11 @@ source has them; the rest is measured in a fresh namespace when a cluster comes 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 
-from kemu.plan.objects import Link, Sysctl
+from kemu.plan.objects import Link, Object, Sysctl
 
+LEAST_IPV6_MTU = 1280
 #: IPv4 settings that are on, in `all` and in `default`; every other one is off. Source: ipv4_devconf, net/ipv4/devinet.c.
 _IPV4_ON = {
     "arp_evict_nocarrier": "1",
@@ -79,19 +80,34 @@ def implied(sysctls: Iterable[Sysctl], links: Iterable[Link]) -> Iterator[Sysctl
     Source: inet_forward_change in net/ipv4/devinet.c, addrconf_fixup_forwarding in net/ipv6/addrconf.c.
     """
     wanted = {sysctl.name: sysctl for sysctl in sysctls}
-    devices = [link.name for link in links]
+    every = list(links)
+    devices = [link.name for link in every]
+    on_ipv6 = [link.name for link in every if has_ipv6(link)]
     if (forward := wanted.get("net/ipv4/ip_forward")) and forward.value == "1":
         yield _like(forward, "net/ipv4/conf/all/accept_redirects", "0")
         yield from (_like(forward, f"net/ipv4/conf/{name}/forwarding", "1") for name in ("all", "default", "lo", *devices))
     if (forward := wanted.get("net/ipv6/conf/all/forwarding")) and forward.value == "1":
-        yield from (_like(forward, f"net/ipv6/conf/{name}/forwarding", "1") for name in ("default", "lo", *devices))
-    for family in ("ipv4", "ipv6"):
+        yield from (_like(forward, f"net/ipv6/conf/{name}/forwarding", "1") for name in ("default", "lo", *on_ipv6))
+    for family, names in (("ipv4", devices), ("ipv6", on_ipv6)):
         prefix = f"net/{family}/conf/default/"
         for name, sysctl in wanted.items():
             if name.startswith(prefix):
-                yield from (
-                    _like(sysctl, f"net/{family}/conf/{dev}/{name.removeprefix(prefix)}", sysctl.value) for dev in devices
-                )
+                yield from (_like(sysctl, f"net/{family}/conf/{dev}/{name.removeprefix(prefix)}", sysctl.value) for dev in names)
+
+
+def has_ipv6(link: Link) -> bool:
+    """Say whether IPv6, its settings included, is on a device at all. Source: IPV6_MIN_MTU, addrconf_notify in net/ipv6/addrconf.c."""
+    return link.mtu >= LEAST_IPV6_MTU
+
+
+def without_ipv6(objects: Iterable[Object]) -> set[tuple[str, str]]:
+    """Return (netns, name) of the devices that IPv6 is not on."""
+    return {(item.netns, item.name) for item in objects if isinstance(item, Link) and not has_ipv6(item)}
+
+
+def is_ipv6_setting(item: Object, devices: Container[tuple[str, str]]) -> bool:
+    """Say whether an object is an IPv6 setting of one of `devices`."""
+    return isinstance(item, Sysctl) and item.name.startswith("net/ipv6/") and (item.netns, device_of(item.name)) in devices
 
 
 def device_of(name: str) -> str:

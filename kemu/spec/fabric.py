@@ -27,13 +27,17 @@ def read_fabric(part: Entry, segments: Sequence[Segment]) -> Fabric:
     )
 
 
-def check_mtus(parts: Iterable[Entry]) -> None:
+def check_mtus(parts: Iterable[Entry], versions: Sequence[int]) -> None:
     """Note MTUs, of the fabric or of a link, that are too small for IPv6."""
     for part in parts:
-        mtu = part.get("mtu", MTU)
-        if mtu < LEAST_IPV6_MTU + TUNNEL_HEADERS:
-            message = f"mtu: {mtu} leaves pods less than the {LEAST_IPV6_MTU} bytes that IPv6 needs"
+        if message := small_mtu(part.get("mtu", MTU), versions):
             part.wrong("mtu", message, f"at least {LEAST_IPV6_MTU + TUNNEL_HEADERS}, since tunnels add headers")
+
+
+def small_mtu(mtu: int, versions: Sequence[int]) -> str:
+    """Return what is wrong with an MTU in a cluster of these IP versions; nothing if it is large enough."""
+    is_small = 6 in versions and mtu < LEAST_IPV6_MTU + TUNNEL_HEADERS
+    return f"mtu: {mtu} leaves pods less than the {LEAST_IPV6_MTU} bytes that IPv6 needs" if is_small else ""
 
 
 def segment_entries(part: Entry) -> tuple[list[Entry], Names]:

@@ -165,6 +165,22 @@ SHAPE: dict[str, Field] = {
         default="50 ms at the rate, 50 packets or more",
     ),
 }
+
+
+def _read_mtu(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 6 and MTU.least <= int(text) <= MTU.most):
+        raise ValueError(f'"{shorten(text)}" is no MTU: expected {MTU.expected}')
+    return int(text)
+
+
+#: How each key of a link is read where it stands in no file.
+LINK_PARSERS: dict[str, Callable[[str], Any]] = {
+    "rate": _RATE.parse,
+    **dict.fromkeys(("delay", "jitter"), _DURATION.parse),
+    **dict.fromkeys(("loss", "duplicate", "reorder"), _RATIO.parse),
+    "queue": _QUEUE.parse,
+    "mtu": _read_mtu,
+}
 DIRECTION = Table("", SHAPE)
 LINK_TABLE = Table(
     "",

@@ -136,8 +136,7 @@ def _read_drafts(root: Entry, backends: Mapping[str, type[Any]], backend: str | 
         outside = way_out.claims(root, internet, name, versions)
         check_overlaps(root.log, [*network.claims(networking_part, networking), *fabric.claims(entries, segments), *outside])
     links = _links(fabric_part, [*nodes, *hosts], mtu)
-    if 6 in versions:
-        fabric.check_mtus([fabric_part, *_link_entries(fabric_part, entries, [*nodes, *hosts])])
+    fabric.check_mtus([fabric_part, *_link_entries(fabric_part, entries, [*nodes, *hosts])], versions)
     subnets = _node_subnets(networking_part, networking, nodes) if is_known and complete else {}
     return _Drafts(
         networking=networking,

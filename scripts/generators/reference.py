@@ -59,6 +59,17 @@ EXAMPLES: dict[str, Sequence[tuple[str, str]]] = {
         ("kemu inspect n1", "Everything in the namespace of node n1."),
         ("kemu inspect fabric", "The switch that joins the nodes."),
     ],
+    "link ls": [("kemu link ls", "Every link, with what was changed live.")],
+    "link reset": [
+        ("kemu link reset n1", "That link is again as in the file."),
+        ("kemu link reset", "Every link is."),
+    ],
+    "link set": [
+        ("kemu link set n1 --rate 10mbit --delay 20ms", "In each direction."),
+        ("kemu link set n1 --loss 5% --in", "Only of what n1 receives."),
+        ("kemu link set segment/rack1 --delay 40ms", "The way of a segment to the router."),
+        ("kemu link set n1 --down", "Pulls the cable out; --up plugs it in again."),
+    ],
     "ls": [("kemu ls", "Every cluster of this machine.")],
     "perf": [
         ("kemu perf a c", "One TCP stream for five seconds."),
@@ -127,18 +138,24 @@ _COMMON = ("debug", "verbose", "quiet")
 
 
 def commands() -> dict[str, click.Command]:
-    """Return every verb by its name."""
+    """Return every verb by its name; of one that has verbs of its own, such as `link`, those: `link set`."""
     from kemu.cli.main import command as group  # noqa: PLC0415 (only the reference of verbs needs the command line)
 
     context = click.Context(group, info_name="kemu")
-    found = {name: group.get_command(context, name) for name in group.list_commands(context)}
-    return {name: verb for name, verb in found.items() if verb is not None}
+    found = ((name, group.get_command(context, name)) for name in group.list_commands(context))
+    return dict(one for name, verb in found if verb is not None for one in _inner(name, verb))
+
+
+def _inner(name: str, verb: click.Command) -> list[tuple[str, click.Command]]:
+    if isinstance(verb, click.Group):
+        return [(f"{name} {word}", one) for word, one in verb.commands.items()]
+    return [(name, verb)]
 
 
 def verbs() -> str:
     """Return the reference of all verbs: usage, help, examples, options with their variables and defaults, exit codes."""
     found = commands()
-    index = ", ".join(f"[{name}](#kemu-{name})" for name in found)
+    index = ", ".join(f"[{name}](#kemu-{name.replace(' ', '-')})" for name in found)
     parts = [f"{index}.", "", f"Other names: {_ALIASES}", "", "## Options of every verb", "", *_common(found["ls"])]
     for name, verb in found.items():
         parts += ["", *_verb(name, verb)]

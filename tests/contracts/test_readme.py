@@ -9,6 +9,7 @@ import dataclasses
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -126,9 +127,15 @@ def settings() -> Iterator[None]:
 @pytest.mark.usefixtures("settings")
 @pytest.mark.parametrize(("name", "line"), LINES, ids=[line for _, line in LINES])
 def test_example_can_be_typed(name: str, line: str) -> None:
-    program, verb, *words = line.split()
-    assert (program, verb) == ("kemu", name)
-    VERBS[name].make_context(name, words, parent=reference.context_of(name, VERBS[name]).parent)
+    assert _type(line) == name
+
+
+def _type(line: str) -> str:
+    """Parse a line that calls kemu, as the command line would, and return its verb."""
+    words = shlex.split(line)
+    name = next(name for name in (" ".join(words[1:3]), words[1]) if name in VERBS)
+    VERBS[name].make_context(name, words[1 + len(name.split()) :], parent=reference.context_of(name, VERBS[name]).parent)
+    return name
 
 
 def test_exit_codes_are_those_of_the_errors() -> None:
@@ -185,8 +192,7 @@ def test_what_an_example_offers_to_try_can_be_typed(example: Any) -> None:
     assert lines
     for line in lines:
         for command in re.split(r"\s*(?:&&|;)\s*", re.split(r"\s{2,}", line)[0]):
-            _, verb, *words = command.split()
-            VERBS[verb].make_context(verb, words, parent=reference.context_of(verb, VERBS[verb]).parent)
+            _type(command)
 
 
 # --- JSON of what needs no root ----------------------------------------------------------------------------------------------------

@@ -37,6 +37,7 @@ def _lines(status: Status) -> list[str]:
     lines = [f"{status.cluster}: {_WORDS[status.state]} ({size})"]
     lines += [f"  {line}" for line in status.drift[:MANY]]
     lines += [f"  … and {count(len(status.drift) - MANY, 'more difference')}" for _ in status.drift[MANY : MANY + 1]]
+    lines += [f"  live: {item}" for item in status.live]
     lines += [f"  warning: {warning}" for warning in status.warnings]
     return lines if status.state == "ok" else [*lines, "kemu up mends it."]
 

@@ -25,12 +25,20 @@ FEW = 30  # pods: as many as a screen shows
 @options.sets
 @options.force
 @click.option("--replace", is_flag=True, help="Take over a running cluster of this name that was made from another file.")
+@click.option("--reset", is_flag=True, help="Drop what was changed live, such as by kemu link set.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before endpoints get other addresses.")
 @click.option("--verify", is_flag=True, help="Read a new cluster back, instead of trusting the kernel's answers.")
 @options.output("table", "json")
 @options.common
 def command(
-    files: tuple[str, ...], backend: str | None, sets: tuple[str, ...], force: bool, replace: bool, yes: bool, verify: bool
+    files: tuple[str, ...],
+    backend: str | None,
+    sets: tuple[str, ...],
+    force: bool,
+    replace: bool,
+    reset: bool,
+    yes: bool,
+    verify: bool,
 ) -> None:
     """Make a topology real. Again: repair it, and apply what changed in the file.
 
@@ -41,7 +49,9 @@ def command(
     with reporting() as progress:
         topology = Topology.load(files[0] if files else None, backend=backend, sets=sets)
         confirm = _agree if yes else _ask
-        cluster = Cluster.up(topology, force=force, replace=replace, verify=verify, confirm=confirm, reporter=progress)
+        cluster = Cluster.up(
+            topology, force=force, replace=replace, reset=reset, verify=verify, confirm=confirm, reporter=progress
+        )
     if SETTINGS.output == "json":
         print_json(_facts(cluster))
     else:

@@ -70,6 +70,13 @@ def test_status_of_damage(lab: Terminal) -> None:
     _check(_ask(lab, "plan", "two-nodes", "--diff"), "kemu.status/1")
 
 
+def test_links_and_live_changes(lab: Terminal) -> None:
+    lab.run("kemu link set n2 --down")
+    lab.run("kemu link set n1 --rate 10mbit --out")
+    _check(_ask(lab, "link", "ls"), "kemu.links/1")
+    _check(_ask(lab, "status"), "kemu.status/1")
+
+
 def test_perf(lab: Terminal) -> None:
     _check(_ask(lab, "perf", "a", "c", "-t", "1"), "kemu.perf/1")
 

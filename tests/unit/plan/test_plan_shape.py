@@ -7,7 +7,8 @@ from plan_models import build_topology
 
 from kemu.base.marks import Origin
 from kemu.plan.build import Plan, build_plan, needs
-from kemu.plan.objects import Addr, Foreign, Link, Netem, Object, Pfifo, Qdisc, Route, Tbf
+from kemu.plan.diff import diff, expected_sysctls
+from kemu.plan.objects import Addr, Foreign, Link, Netem, Object, Pfifo, Qdisc, Route, Sysctl, Tbf
 from kemu.plan.shape import round_burst, shape
 from kemu.spec.model import Cable, Shape, Topology
 
@@ -142,3 +143,20 @@ def test_needs_follow_from_the_objects() -> None:
         Qdisc(netns="n1", dev="eth1", parent="root", handle="1:", detail=Foreign(kind="htb")),
     ]
     assert needs(objects) == {"qdisc:tbf", "qdisc:htb"}
+
+
+@pytest.mark.parametrize("backend", ["host-gw", "vxlan"])
+def test_a_device_that_is_too_small_for_ipv6_has_no_setting_of_it(backend: str) -> None:
+    plan = _plan(Cable(mtu=1200), backend=backend)
+    small = {(item.netns, item.name) for item in plan if isinstance(item, Link) and item.mtu < 1280}
+    assert ("n1", "eth0") in small
+    names = [(item.netns, item.name.split("/")) for item in expected_sysctls(plan).values() if item.name.startswith("net/ipv6/")]
+    assert [(netns, parts) for netns, parts in names if (netns, parts[3]) in small] == []
+    assert ("n1", ["net", "ipv6", "conf", "default", "disable_ipv6"]) in names
+
+
+def test_settings_that_go_with_ipv6_are_no_difference() -> None:
+    plan = _plan(Cable(mtu=1200), backend="vxlan")
+    gone = Sysctl(netns="n1", name="net/ipv6/conf/eth0/disable_ipv6", value="1")
+    have = [*(item for item in plan if not isinstance(item, Sysctl)), *expected_sysctls(plan).values(), gone]
+    assert diff(plan, have, {}) == ()

@@ -12,7 +12,7 @@ from kemu.base.marks import Mark, Origin
 from kemu.plan.codec import KINDS, from_dict, kind_of, to_dict
 from kemu.plan.diff import Change
 from kemu.plan.drift import read_blocks, show_change, to_drift
-from kemu.plan.objects import Addr, Bridge, BridgePort, Link, Netns, NftTable, Object, Route, Sysctl, Veth
+from kemu.plan.objects import Addr, Bridge, BridgePort, Link, Netem, Netns, NftTable, Object, Qdisc, Route, Sysctl, Veth
 from kemu.plan.show import command, title
 
 _COMMANDS = {
@@ -237,3 +237,21 @@ def test_blocks_of_a_table() -> None:
         "set s": "\t\ttype ipv4_addr\n",
         "rest": 'comment "x"',
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("rate", "root handle 1: tbf rate 5000000bit burst 3028b limit 33308b"),
+        ("delay and more", "parent 1:1 handle 2: netem limit 100 delay 80ms 2500us loss 0.1% duplicate 25% reorder 100%"),
+        ("queue", "parent 1:1 handle 2: pfifo limit 50"),
+    ],
+)
+def test_a_qdisc_is_a_command_of_tc(name: str, words: str) -> None:
+    assert command(SAMPLES[name], "demo") == f"tc -n demo.n1 qdisc add dev eth0 {words}"
+
+
+def test_nanoseconds_are_written_as_tc_reads_them() -> None:
+    netem = Qdisc(netns="n1", dev="eth0", parent="root", handle="1:", detail=Netem(limit_packets=9, delay_seconds=123456e-9))
+    assert command(netem, "demo").endswith("netem limit 9 delay 123.4565us")
+    assert all(int(float(f"{ns // 1000}.{ns % 1000:03}5") * 1000) == ns for ns in range(1, 100_000, 7))

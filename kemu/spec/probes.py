@@ -1,8 +1,9 @@
-"""Reading `readinessProbe:` of a container."""
+"""Reading `readinessProbe:` of a container, and writing it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from kemu.spec.fields import snake_case
 from kemu.spec.model import Exec, HttpGet, Port, Probe, Protocol, TcpSocket
@@ -26,6 +27,26 @@ def read_probe(entry: Entry, ports: Sequence[Port]) -> Probe | None:
     check = _read_check(said[0], entry.part(said[0]), ports) if not entry.bad(*said) else None
     numbers = {snake_case(key): entry.get(key) for key in _NUMBERS if entry.get(key) is not None}
     return Probe(check=check, **numbers) if check else None
+
+
+def show_probe(probe: Probe) -> dict[str, Any]:
+    """Return a probe as plain data in the words of the file, without what is as by default."""
+    key, check = _show_check(probe.check)
+    plain = Probe(check=probe.check)
+    numbers = {one: getattr(probe, snake_case(one)) for one in _NUMBERS}
+    return {key: check, **{one: value for one, value in numbers.items() if value != getattr(plain, snake_case(one))}}
+
+
+def _show_check(check: TcpSocket | HttpGet | Exec) -> tuple[str, dict[str, Any]]:
+    match check:
+        case TcpSocket(port=port):
+            return "tcpSocket", {"port": port}
+        case HttpGet(port=port, path="/"):
+            return "httpGet", {"port": port}
+        case HttpGet(port=port, path=path):
+            return "httpGet", {"port": port, "path": path}
+        case Exec(command=command):
+            return "exec", {"command": list(command)}
 
 
 def _read_check(kind: str, part: Entry, ports: Sequence[Port]) -> TcpSocket | HttpGet | Exec | None:

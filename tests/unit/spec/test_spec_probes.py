@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from kemu.spec.fields import PROBE
 from kemu.spec.model import Exec, HttpGet, Port, Probe, Protocol, TcpSocket
-from kemu.spec.probes import read_probe
+from kemu.spec.probes import read_probe, show_probe
 from kemu.spec.source import Log, Source, read_value
 
 PORTS = (Port(number=8080, name="http"), Port(number=53, name="dns", protocol=Protocol.UDP))
@@ -82,3 +84,20 @@ def test_checks_are_read(text: str, check: TcpSocket | HttpGet | Exec) -> None:
 def test_mistakes_are_noted(text: str, problem: str) -> None:
     [said] = read(text)[1]
     assert said.endswith(problem)
+
+
+@pytest.mark.parametrize(
+    "probe",
+    [
+        Probe(check=TcpSocket(port=80), period_seconds=3),
+        Probe(check=HttpGet(port=80)),
+        Probe(check=HttpGet(port=80, path="/a"), initial_delay_seconds=1, timeout_seconds=4, success_threshold=5),
+        Probe(check=Exec(command=("a", "b")), failure_threshold=6),
+    ],
+)
+def test_what_is_written_is_read_again(probe: Probe) -> None:
+    assert read(json.dumps(show_probe(probe))) == (probe, [])
+
+
+def test_defaults_are_not_written() -> None:
+    assert show_probe(Probe(check=TcpSocket(port=80), period_seconds=10)) == {"tcpSocket": {"port": 80}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Iterable
 
 import pytest
@@ -169,6 +170,40 @@ def test_kept_connection_ends_without_a_word() -> None:
         conversation.take()
         getattr(conversation, end)()
         assert (conversation.take(), conversation.is_over) == (b"", True)
+
+
+_PIECES = (
+    b"GET / HTTP/1.1\r\n",
+    b"POST /x HTTP/1.0\n",
+    b"HEAD /json HTTP/1.1\r\n",
+    b"Content-Length: 5\r\n",
+    b"Transfer-Encoding: chunked\r\n",
+    b"Expect: 100-continue\r\n",
+    b"Connection: keep-alive\r\n",
+    b": \r\n",
+    b"\r\n",
+    b"\n",
+    b"hello",
+    b"\0\xff",
+)
+
+
+@pytest.mark.parametrize("seed", range(300))
+def test_answers_do_not_depend_on_where_the_network_cuts(seed: int) -> None:
+    chance = random.Random(seed)
+    stream = b"".join(chance.choices(_PIECES, k=chance.randint(1, 12)))
+    cut = chance.randint(0, len(stream))
+    assert _all_said_to(stream[:cut], stream[cut:]) == _all_said_to(stream)
+
+
+def _all_said_to(*pieces: bytes) -> bytes:
+    conversation = begin()
+    for piece in pieces:
+        if not conversation.is_over:
+            conversation.hear(piece)
+    if not conversation.is_over:
+        conversation.hear_end()
+    return conversation.take()
 
 
 def test_only_what_leads_further_counts_as_progress() -> None:

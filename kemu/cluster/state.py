@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import shutil
-import stat
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -14,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from kemu.base.errors import StateError
+from kemu.kernel import files
 from kemu.plan.codec import SCHEMA as PLAN_SCHEMA
 from kemu.plan.codec import to_dict
 from kemu.plan.objects import Object
@@ -68,7 +66,7 @@ class StateDirectory:
     def make(self) -> None:
         """Make the directory if it is not there. Raises StateError if somebody else could change what is in it."""
         for path in (ROOT, self.path, *(self.path / name for name in ("files", "log", "processes"))):
-            _make_directory(path)
+            files.make_directory(path)
 
     def write_record(self, record: Record) -> None:
         """Remember how the cluster came to be."""
@@ -130,8 +128,7 @@ class StateDirectory:
 
     def append_event(self, event: str, **facts: Any) -> None:
         """Add a line to the cluster's history."""
-        with os.fdopen(_open(self.path / "events.jsonl", os.O_APPEND), "a") as file:
-            file.write(json.dumps({"time": time.time(), "event": event, **facts}) + "\n")
+        files.append(self.path / "events.jsonl", json.dumps({"time": time.time(), "event": event, **facts}) + "\n")
 
     def remove(self) -> None:
         """Remove the directory with everything in it, and the common one if it was the last."""
@@ -140,47 +137,17 @@ class StateDirectory:
             _remove_empty(ROOT)
 
     def _write(self, name: str, text: str) -> None:
-        temporary = self.path / f"{name}.new"
-        with os.fdopen(_open(temporary, os.O_TRUNC), "w") as file:
-            file.write(text)
-        temporary.replace(self.path / name)
+        files.replace(self.path / name, text)
 
     def _refill(self, name: str, text: str) -> None:
         """Change a file in its place: what is mounted over /etc/hosts in running pods is this file, not one of this name."""
-        data = text.encode()
-        descriptor = _open(self.path / name, 0)
-        try:
-            os.write(descriptor, data)
-            os.truncate(descriptor, len(data))
-        finally:
-            os.close(descriptor)
+        files.refill(self.path / name, text)
 
     def _find(self, name: str) -> str | None:
         try:
             return (self.path / name).read_text()
         except FileNotFoundError:
             return None
-
-
-def _make_directory(path: Path) -> None:
-    """Make a directory that everybody reads and only its owner changes, whatever the umask; or see that it is one."""
-    try:
-        path.mkdir(mode=0o755)
-        path.chmod(0o755)
-    except FileExistsError:
-        found = path.lstat()
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
-            raise StateError(
-                f"{path} is not kemu's: it must be a directory of its own that nobody else can change",
-                hint=f"see who made it: ls -ld {path}",
-            ) from None
-
-
-def _open(path: Path, how: int) -> int:
-    """Open a file for writing that everybody reads, whatever the umask; never through a symbolic link."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | how, 0o644)
-    os.fchmod(descriptor, 0o644)
-    return descriptor
 
 
 def _remove_empty(directory: Path) -> None:

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kemu.kernel import messages, sysctl
+from kemu.kernel import files, messages, sysctl
 from kemu.kernel.netlink import Netlink, attributes
 
 _DIRECTORY = Path("/run/kemu")
@@ -188,9 +188,7 @@ def _write(record: _Record) -> None:
     if not record.clusters:
         path.unlink(missing_ok=True)
         return
-    temporary = path.with_suffix(".new")
-    temporary.write_text(json.dumps({"clusters": record.clusters, "before": record.before}))
-    temporary.replace(path)
+    files.replace(path, json.dumps({"clusters": record.clusters, "before": record.before}))
 
 
 @contextmanager

@@ -181,7 +181,7 @@ def prepare_directory() -> None:
     with _claimed(DIRECTORY, fcntl.LOCK_EX):
         if _mount("", DIRECTORY, _MS_SHARED | _MS_REC):
             return
-        _WE_MOUNTED.touch()
+        _WE_MOUNTED.touch(mode=0o644)
         if not (_mount(str(DIRECTORY), DIRECTORY, _MS_BIND | _MS_REC) and _mount("", DIRECTORY, _MS_SHARED | _MS_REC)):
             raise OSError(ctypes.get_errno(), f"cannot mount on {DIRECTORY}")
 

@@ -1,4 +1,8 @@
-"""Tests that load kernel modules and look at the machine's own namespace, which only a virtual machine may be used for."""
+"""Tests that load kernel modules and look at the machine's own namespace, which only a virtual machine may be used for.
+
+`@pytest.mark.vm("qdisc:netem")` says which capabilities a test is for: tests/contracts/test_tiers.py wants each covered, and here the
+kernel has to have them when the test is over.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "kernel" / "cli"))  # the com
 from cli_kemu import Kemu
 
 from kemu.cluster import lifecycle
+from kemu.kernel.capability import find_capabilities
 
 _COUNTER = itertools.count()
 _left_out: list[pytest.Item] = []
@@ -30,6 +35,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_report_collectionfinish() -> list[str]:
     reason = "they load kernel modules, which takes a virtual machine: scripts/vm"
     return [f"{len(_left_out)} tests of tests/vm deselected: {reason}"] if _left_out else []
+
+
+@pytest.fixture(autouse=True)
+def _the_kernel_has_what_the_test_is_for(request: pytest.FixtureRequest) -> Iterator[None]:
+    yield
+    names = [name for marker in request.node.iter_markers("vm") for name in marker.args]
+    assert [one for one in find_capabilities(names) if not one.available] == []
 
 
 @pytest.fixture

@@ -34,6 +34,7 @@ def test_capabilities_say_what_to_load_and_load_nothing(kemu: Kemu) -> None:
         assert one["fix"] == f"Load the module: modprobe {module}."
 
 
+@pytest.mark.vm("br_netfilter", "link:bridge", "link:veth", "link:vxlan", "nft:masquerade")
 def test_first_cluster_names_the_modules_and_leaves_the_machine_as_it_was(kemu: Kemu) -> None:
     settings, things = sysctls(), entries()
     done = kemu.call("up", kemu.write(), "--backend", "vxlan", "--verify")
@@ -49,6 +50,7 @@ def test_first_cluster_names_the_modules_and_leaves_the_machine_as_it_was(kemu: 
     assert "as it should be" in kemu.ok("status")
     kemu.ok("down")
     assert entries() == things
+    assert sysctls() == now
 
 
 def test_bridge_of_the_machine_goes_on_working(kemu: Kemu) -> None:
@@ -66,6 +68,24 @@ def test_bridge_of_the_machine_goes_on_working(kemu: Kemu) -> None:
         shell("sysctl -qw net.bridge.bridge-nf-call-iptables=0")
 
 
+@pytest.mark.vm("nft:bridge")
+def test_filter_of_a_fabric_is_not_the_machines(kemu: Kemu) -> None:
+    things, settings = entries(), sysctls()
+    with own_bridge():
+        done = kemu.call("up", kemu.write(f"fabric: {{allowForeignAddresses: false, deny: [icmp, icmpv6]}}\n{_DUAL}"), "--verify")
+        assert done.returncode == 0, done.stderr
+        assert _named(done.stderr) == {"nft_meta_bridge"}
+        assert "bridge fabric" not in shell("nft list tables")
+        assert is_passed_on(), "pings, which the fabric denies"
+        between = ("--with", "nodes", "--from", "n1", "--to", "n2")
+        assert kemu.call("reach", *between).returncode == 1
+        assert "2 of 2 pairs reached" in kemu.ok("reach", *between, "--protocol", "tcp", "--port", "80")
+        assert "as it should be" in kemu.ok("status")
+        kemu.ok("down")
+    assert entries() == things
+    assert sysctls() == settings
+
+
 def test_tunnels_that_the_kernel_puts_into_every_namespace_are_none_of_ours(kemu: Kemu) -> None:
     shell("\n".join(f"modprobe {module}" for module in _TUNNELS))
     kemu.up(_DUAL, "--verify")
@@ -73,6 +93,7 @@ def test_tunnels_that_the_kernel_puts_into_every_namespace_are_none_of_ours(kemu
     assert "as it should be" in kemu.ok("status")
 
 
+@pytest.mark.vm("link:geneve", "link:ipip", "link:wireguard", "nft:conntrack", "qdisc:netem", "qdisc:tbf")
 def test_everything_is_available_once_it_is_loaded(kemu: Kemu) -> None:
     modules = [one["module"] for one in kemu.json("capabilities")["capabilities"] if not one["available"]]
     assert {"wireguard", "geneve", "sch_netem"} <= set(modules)

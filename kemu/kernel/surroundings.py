@@ -93,7 +93,8 @@ def hold(surroundings: Surroundings) -> int:
 def _claimed(record: Path) -> Iterator[int]:
     """Hold the record of one keeper, open, for the block."""
     record.parent.mkdir(mode=0o755, exist_ok=True)
-    descriptor = os.open(record, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    mode = 0o600  # who may open a file may lock it
+    descriptor = os.open(record, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield descriptor

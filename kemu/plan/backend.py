@@ -7,6 +7,8 @@ class Options: ...                                frozen dataclass of option() f
 def mtu(topology, options, node) -> int           of the pods' devices, in bytes
 def problems(topology, options)                   what this backend cannot do with this topology; forcible, harmless or not
 def desired(topology, options)                    the kernel objects, beside those that every backend shares
+
+The pods to wire on a node are `topology.wired_pods(node)`: who shares its node's network has nothing of its own.
 """
 
 from __future__ import annotations

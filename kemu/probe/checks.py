@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kemu.probe.answer import End
-from kemu.probe.connection import WRITE
-from kemu.probe.loop import READ, Loop
+from kemu.probe.loop import READ, WRITE, Loop
 from kemu.probe.sockets import entering, version_of
 from kemu.spec.model import HttpGet, TcpSocket
 

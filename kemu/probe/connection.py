@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import select
 import socket
 from enum import Enum, auto
 
 from kemu.probe.conversation import Conversation
-from kemu.probe.loop import READ
+from kemu.probe.loop import READ, WRITE
 
-WRITE = select.EPOLLOUT
 _CHUNK = 16 * 1024  # so many bytes of requests are answered in one turn at most
 
 

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable
 
 READ = select.EPOLLIN
+WRITE = select.EPOLLOUT
 READ_AND_WRITE = select.EPOLLIN | select.EPOLLOUT
 
 

@@ -1,10 +1,12 @@
 """The prober: runs the readiness probes of many containers from one thread that somebody else drives, as the responder is driven.
 
-prober = Prober(start_command, tell)
-prober.watch(key, probe, netns, address)          when a container has started
-selector.register(prober, EVENT_READ)
-while …: selector.select(until(prober.deadline)); prober.turn()
-prober.forget(key)                                when it has ended
+    prober = Prober(start_command, tell)
+    selector.register(prober, EVENT_READ)
+    prober.watch(key, probe, netns, address)          when a container has started
+    prober.forget(key)                                when it has ended
+    while …: selector.select(until(prober.deadline)); prober.turn()
+
+It never blocks, and a check is bounded in time and bytes.
 """
 
 from __future__ import annotations
@@ -35,26 +37,26 @@ class Change:
     said: str
 
 
+@dataclass(slots=True, eq=False)
 class _Run:
-    """A container that runs, and the check that is on its way, if there is one: `stop` ends it."""
+    """A container that runs. `check` is on its way; `is_due` that the next one should be, too."""
 
-    def __init__(self, key: Hashable, probe: Probe, netns: Path, address: str) -> None:
-        self.key = key
-        self.probe = probe
-        self.netns = netns
-        self.address = address
-        self.readiness = Readiness(probe)
-        self.said = "not checked yet"
-        self.check: _Check | None = None
-        self.is_due = False
+    key: Hashable
+    probe: Probe
+    netns: Path
+    address: str
+    readiness: Readiness
+    said: str = "not checked yet"
+    check: _Check | None = None
+    is_due: bool = False
 
 
+@dataclass(slots=True, eq=False)
 class _Check:
     """A check on its way."""
 
-    def __init__(self, run: _Run) -> None:
-        self.run = run
-        self.stop: Callable[[], None] = lambda: None
+    run: _Run
+    stop: Callable[[], None] = lambda: None
 
 
 class Prober:
@@ -97,7 +99,7 @@ class Prober:
     def watch(self, key: Hashable, probe: Probe, netns: Path, address: str) -> None:
         """Probe a container that has just started; it is not ready. One that is watched already begins anew."""
         self.forget(key)
-        run = self._runs[key] = _Run(key, probe, netns, address)
+        run = self._runs[key] = _Run(key, probe, netns, address, Readiness(probe))
         self._deadlines.set(run, self._clock(), probe.initial_delay_seconds)
 
     def forget(self, key: Hashable) -> None:

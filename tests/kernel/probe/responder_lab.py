@@ -9,8 +9,8 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from kemu.kernel.enter import inside
@@ -29,7 +29,6 @@ class Lab:
 
     name: str
     responder: Responder
-    _stop: threading.Event = field(default_factory=threading.Event)
 
     @property
     def netns(self) -> Path:
@@ -38,25 +37,8 @@ class Lab:
     def add(self, *ports: Port, speaker: Speaker = WEB, versions: Iterable[int] = (4, 6)) -> tuple[Port, ...]:
         return self.responder.add(speaker, self.netns, ports, versions=tuple(versions))
 
-    @contextmanager
-    def driven(self) -> Iterator[None]:
-        """Turn the responder from another thread for the block."""
-        thread = threading.Thread(target=self._drive)
-        thread.start()
-        try:
-            yield
-        finally:
-            self._stop.set()
-            thread.join()
-            self._stop.clear()
-
-    def _drive(self) -> None:
-        with selectors.DefaultSelector() as selector:
-            selector.register(self.responder, selectors.EVENT_READ)
-            while not self._stop.is_set():
-                deadline = self.responder.deadline
-                selector.select(0.05 if deadline is None else min(0.05, max(0, deadline - time.monotonic())))
-                self.responder.turn()
+    def driven(self) -> AbstractContextManager[None]:
+        return driven(self.responder)
 
     def connect(self, address: str = "127.0.0.1", port: int = 8080) -> socket.socket:
         with inside(self.netns):
@@ -73,6 +55,28 @@ class Lab:
         with self.connect(address, port) as tcp:
             tcp.sendall(words)
             return read_all(tcp)
+
+
+@contextmanager
+def driven(responder: Responder) -> Iterator[None]:
+    """Turn a responder from another thread for the block."""
+    stop = threading.Event()
+    thread = threading.Thread(target=_drive, args=(responder, stop))
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _drive(responder: Responder, stop: threading.Event) -> None:
+    with selectors.DefaultSelector() as selector:
+        selector.register(responder, selectors.EVENT_READ)
+        while not stop.is_set():
+            deadline = responder.deadline
+            selector.select(0.05 if deadline is None else min(0.05, max(0, deadline - time.monotonic())))
+            responder.turn()
 
 
 def read_all(tcp: socket.socket) -> bytes:

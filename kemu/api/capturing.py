@@ -30,6 +30,7 @@ from kemu.plan.base import FABRIC, ROUTER
 from kemu.plan.objects import Link, Vxlan
 from kemu.plan.way import Place, find_way
 from kemu.spec.endpoints import Endpoint, all_endpoints
+from kemu.spec.model import Topology
 
 if TYPE_CHECKING:
     from kemu.api.cluster import Cluster
@@ -50,7 +51,7 @@ def choose_points(
     With `way` two endpoints mean every device between them, in both directions and in every IP family.
     """
     process.need_root()
-    known = _Known(cluster)
+    known = _Known(cluster, _names(cluster.model))
     places = _way_places(cluster, words, namespace, reporter) if way else _word_places(known, words, namespace)
     points = [point for place in dict.fromkeys(places) if (point := _find_point(known, place, reporter))]
     if not points:
@@ -63,6 +64,7 @@ class _Known:
     """A cluster's namespaces: what users call them, and their devices, read when they are first asked for."""
 
     cluster: Cluster
+    names: Mapping[str, str]
     devices: dict[str, dict[str, Device]] = field(default_factory=dict)
 
     def devices_of(self, netns: str) -> dict[str, Device]:
@@ -77,12 +79,22 @@ class _Known:
         return self.devices[netns]
 
     def name_of(self, netns: str) -> str:
-        """Return what users call a namespace: a for the pod default.a, shop/d, n1; in full where a machine is called like the pod."""
-        space, dot, name = netns.partition(".")
-        if not dot:
-            return netns
-        machines = {one.name for one in all_endpoints(self.cluster.model, ("node", "host"))}
-        return f"{space}/{name}" if space != "default" else f"pod/{name}" if name in machines else name
+        """Return what users call a namespace: n1, or the pod's name, with its Kubernetes namespace where that is not the usual one."""
+        return self.names.get(netns, netns)
+
+
+def _names(topology: Topology) -> dict[str, str]:
+    """Return what users call the namespaces of pods. Who shares a node's is called like the node, and needs no name."""
+    machines = {one.name: one.netns for one in all_endpoints(topology, ("node", "host"))}
+    return {
+        pod.netns: _pod_name(pod, machines) for pod in all_endpoints(topology, ("pod",)) if pod.netns not in machines.values()
+    }
+
+
+def _pod_name(pod: Endpoint, machines: Mapping[str, str]) -> str:
+    if pod.namespace != "default":
+        return f"{pod.namespace}/{pod.name}"
+    return f"pod/{pod.name}" if pod.name in machines else pod.name
 
 
 def _word_places(known: _Known, words: Sequence[str], namespace: str) -> Iterator[Place]:
@@ -208,11 +220,14 @@ class Capture:
 
     def __enter__(self) -> Capture:
         process.need_root()
-        self._process = _start(self._words)
-        assert self._process.stderr is not None  # asked for in _start
-        if not any(line.startswith(READY) for line in iter(self._process.stderr.readline, "")):
-            self.stop()
-            raise ProbeError("the capture ended before it began")
+        child = _start(self._words)
+        try:
+            _await_ready(child)
+        except BaseException:
+            child.kill()
+            child.communicate()
+            raise
+        self._process = child
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -238,6 +253,18 @@ def _start(words: Sequence[str]) -> subprocess.Popen[str]:
         env={**environment, "PYTHONPATH": paths},
         process_group=0,  # Ctrl-C of the terminal is for the program, which ends it
     )
+
+
+def _await_ready(child: subprocess.Popen[str]) -> None:
+    """Return when the capture says that it has begun. Raises the error that it ended with instead."""
+    assert child.stderr is not None  # asked for in _start
+    said = []
+    for line in iter(child.stderr.readline, ""):
+        if line.startswith(READY):
+            return
+        said.append(line)
+    _finish(child)
+    raise ProbeError(f"the capture ended before it began: {''.join(said).strip()}")
 
 
 def _finish(child: subprocess.Popen[str]) -> Mapping[str, Any]:

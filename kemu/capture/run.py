@@ -17,8 +17,9 @@ from types import FrameType
 from kemu.base.errors import StateError
 from kemu.capture.model import EndedBy, Packet, Point, Request, Tally
 from kemu.capture.sinks import ReaderGoneError, Sink
-from kemu.kernel.capture import Frame, Tap, compile_filter, open_tap
+from kemu.kernel.capture import Tap, compile_filter, open_tap
 from kemu.kernel.enter import inside
+from kemu.probe.limits import raise_open_files
 
 _BUFFERS_BYTES = 512 << 20  # for all taps together; the kernel takes it only as packets wait
 _LEAST_BUFFER, _LARGEST_BUFFER = 256 << 10, 16 << 20
@@ -56,6 +57,8 @@ def capture(
             sink=stack.enter_context(destination),
             stop=stop,
             counts=[0] * len(points),
+            heights=[point.height for point in points],
+            reached=[0] * len(points),
             positions={tap.fileno(): position for position, tap in enumerate(taps)},
             left=request.count,
         )
@@ -74,11 +77,13 @@ def _open_taps(points: Sequence[Point], request: Request) -> list[Tap]:
     """Open all taps, in the order of the points, entering each namespace once for those that stand together."""
     programs = {kind: compile_filter(request.expression, kind, request.snap_length) for kind in {one.link_type for one in points}}
     room = min(max(_BUFFERS_BYTES // len(points), _LEAST_BUFFER), _LARGEST_BUFFER)
+    raise_open_files()
     taps: list[Tap] = []
     try:
         for path, group in groupby(points, key=lambda point: point.path):
             with inside(path):
-                taps += [open_tap(point.device, programs[point.link_type], room) for point in group]
+                for point in group:
+                    taps.append(open_tap(point.device, programs[point.link_type], room))
     except OSError as error:
         for tap in taps:
             tap.close()
@@ -134,6 +139,8 @@ class _Loop:
     stop: _Stop
     counts: list[int]
     positions: Mapping[int, int]
+    heights: Sequence[int]
+    reached: list[int]
     held: list[Packet] = field(default_factory=list)
     serial: int = 0
     left: int | None = None
@@ -143,7 +150,7 @@ class _Loop:
         self.sink.begin(self.points, self.request)
         with select.epoll() as poll:
             self._register(poll)
-            self._settle(poll)
+            self._listen(poll)
             start = time.time_ns()
             ended_by = self._until_end(poll, ready)
         end = time.time_ns()
@@ -163,15 +170,11 @@ class _Loop:
             with suppress(PermissionError):  # a file on a disk: it has no reader who might go
                 poll.register(self.sink.descriptor, 0)
 
-    def _settle(self, poll: select.epoll) -> None:
-        """Let the first packets go: the kernel begins to note times a little after it was asked to."""
-        end = time.monotonic() + _SETTLING_SECONDS
-        while (left := end - time.monotonic()) > 0:
-            if poll.poll(left):
-                for tap in self.taps:
-                    _skip(tap)
+    def _listen(self, poll: select.epoll) -> None:
+        """Have every tap hear, once the kernel notes times of arrival: it begins to a little after it was asked."""
+        poll.poll(_SETTLING_SECONDS)  # nothing can come but a signal
         for tap in self.taps:
-            tap.statistics()
+            tap.listen()
 
     def _until_end(self, poll: select.epoll, ready: Callable[[], None]) -> EndedBy:
         """Read and write until something ends it, and say what did."""
@@ -179,7 +182,8 @@ class _Loop:
             self.sink.flush()
             ready()
             ended_by = self._turns(poll)
-            self._finish()
+            if ended_by != "count":
+                self._finish()
         except ReaderGoneError:
             return "reader"
         return ended_by
@@ -190,7 +194,7 @@ class _Loop:
             left = end - time.monotonic()
             if left <= 0:
                 return "seconds"
-            if self._write(self._read_all(poll.poll(self._patience(left)))):
+            if self._write(self._read_all(poll.poll(self._patience(left), len(self.taps) + 2))):
                 return "count"
         return "signal"
 
@@ -198,33 +202,41 @@ class _Loop:
         """Return how long to wait for packets when the capture ends in `left` seconds: those that are held must go soon."""
         return _HELD_SECONDS if self.held else None if left == math.inf else left
 
-    def _read_all(self, events: Sequence[tuple[int, int]]) -> float:
-        """Take what has come, and return the time up to which nothing more can: each tap says so of itself."""
-        horizon = float(time.time_ns() - _HELD_NANOSECONDS)
-        for descriptor, _ in events:
-            if descriptor == self.sink.descriptor:
-                raise ReaderGoneError
-            if descriptor in self.positions:
-                horizon = min(horizon, self._read(self.positions[descriptor]))
-            else:
-                os.read(descriptor, 64)  # what a signal wrote
-        return horizon
+    def _read_all(self, events: Sequence[tuple[int, int]]) -> int:
+        """Take what has come, and return the time up to which nothing more can.
 
-    def _read(self, position: int) -> float:
-        """Take what a tap has, for one turn; return the time up to which it has nothing more."""
-        tap, height, frame = self.taps[position], self.points[position].height, None
+        Under load, those who are behind come first: others' packets would only be held until these have caught up.
+        """
+        now = time.time_ns() - _HELD_NANOSECONDS
+        ready = [self.positions[descriptor] for descriptor, _ in events if not self._is_other(descriptor)]
+        behind = min((self.reached[position] for position in ready), default=now) + _HELD_NANOSECONDS
+        for position in ready:
+            if self.reached[position] <= behind:
+                self.reached[position] = self._read(position) or now
+        return min((self.reached[position] for position in ready), default=now)
+
+    def _is_other(self, descriptor: int) -> bool:
+        """Say whether a descriptor is no tap's, after doing what it asks for."""
+        if descriptor == self.sink.descriptor:
+            raise ReaderGoneError
+        if descriptor == self.stop.reader:
+            os.read(descriptor, 64)  # what the signal wrote
+        return descriptor == self.stop.reader
+
+    def _read(self, position: int) -> int:
+        """Take what a tap has, for one turn; return the time of the last packet if there may be more, else 0."""
+        receive, height = self.taps[position].receive, self.heights[position]
+        reached = 0
         for _ in range(_A_TURN):
-            frame = tap.receive()
+            frame = receive()
             if frame is None:
-                return math.inf
-            self._hold(position, height, frame)
-        return frame.time if frame else math.inf
+                return 0
+            reached, kind, length, data = frame
+            self.serial += 1
+            self.held.append(Packet(reached, height, self.serial, position, kind, length, data))
+        return reached
 
-    def _hold(self, position: int, height: int, frame: Frame) -> None:
-        self.serial += 1
-        self.held.append(Packet(frame.time, height, self.serial, position, frame.kind, frame.length, frame.data))
-
-    def _write(self, horizon: float) -> bool:
+    def _write(self, horizon: int) -> bool:
         """Hand on the packets up to a time; return whether there are now as many as were asked for."""
         self.held.sort()
         due = bisect.bisect_right(self.held, horizon, key=lambda packet: packet.time)
@@ -240,13 +252,9 @@ class _Loop:
 
     def _finish(self) -> None:
         """Take what came before the end and is still unread."""
-        now = time.time_ns()
-        for position, tap in enumerate(self.taps):
-            while (frame := tap.receive()) and frame.time <= now:
-                self._hold(position, self.points[position].height, frame)
-        self._write(now)
-
-
-def _skip(tap: Tap) -> None:
-    while tap.receive():
-        pass
+        for tap in self.taps:
+            tap.stop()
+        for position in range(len(self.taps)):
+            while self._read(position):
+                pass
+        self._write(time.time_ns())

@@ -39,6 +39,7 @@ _TIMESPEC = struct.Struct("=qq")
 _INSTRUCTION = struct.Struct("=HBBI")
 _ANCILLARY_BYTES = 128
 _RETURN = 0x06  # BPF_RET | BPF_K
+_NOTHING = _INSTRUCTION.pack(_RETURN, 0, 0, 0)
 _MACS_BYTES = 12
 
 _FRAME = bytearray((1 << 18) + 4096)  # the largest frame that there is: 256 KB, with BIG TCP
@@ -69,13 +70,22 @@ class Frame(NamedTuple):
 
 @dataclass(slots=True)
 class Tap:
-    """A socket that hears every frame at one device."""
+    """A socket at one device. It is deaf until `listen`, and keeps what it heard when it is deaf again."""
 
     socket: socket.socket
+    program: bytes
 
     def fileno(self) -> int:
         """Return the descriptor to wait on."""
         return self.socket.fileno()
+
+    def listen(self) -> None:
+        """Hear every frame that passes the filter, from now on."""
+        _attach(self.socket, self.program)
+
+    def stop(self) -> None:
+        """Hear nothing more."""
+        _attach(self.socket, _NOTHING)
 
     def receive(self) -> Frame | None:
         """Return the next frame; None if there is none. A device that goes down is silent until it is up again."""
@@ -155,13 +165,10 @@ def _complaint(text: str) -> str:
 
 
 def open_tap(device: Device, program: bytes, buffer_bytes: int) -> Tap:
-    """Listen at a device of the namespace that this thread is in.
-
-    The filter is in place before the device is, so nothing else ever comes through. Raises OSError.
-    """
+    """Be at a device of the namespace that this thread is in, deaf at first. Raises OSError."""
     packets = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, 0)
     try:
-        _attach(packets, program)
+        _attach(packets, _NOTHING)  # before it is bound, so that nothing ever slips through
         packets.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)
         packets.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         packets.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, buffer_bytes)
@@ -169,7 +176,7 @@ def open_tap(device: Device, program: bytes, buffer_bytes: int) -> Tap:
     except OSError:
         packets.close()
         raise
-    return Tap(packets)
+    return Tap(packets, program)
 
 
 def _attach(packets: socket.socket, program: bytes) -> None:

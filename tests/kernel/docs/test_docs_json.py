@@ -19,7 +19,7 @@ def _ask(terminal: Terminal, *words: str) -> Any:
     done = subprocess.run(
         ["kemu", *words, "-o", "json"],
         cwd=terminal.directory,
-        env={**terminal.environment(), "KEMU_CLUSTER": terminal.name},
+        env={**terminal.environment(), "KEMU_CLUSTER": terminal.file("two-nodes").stem},
         capture_output=True,
         text=True,
         timeout=120,
@@ -38,7 +38,8 @@ def _check(real: Any, schema: str) -> None:
 def lab(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> Terminal:
     """A terminal in which a cluster with a host is up."""
     monkeypatch.setenv("PATH", terminal.environment()["PATH"])  # where subprocess looks for kemu
-    terminal.file.write_text(terminal.file.read_text() + MORE)
+    file = terminal.file("two-nodes")
+    file.write_text(file.read_text() + MORE)
     _check(_ask(terminal, "up", "two-nodes"), "kemu.up/1")
     return terminal
 

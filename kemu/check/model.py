@@ -118,6 +118,11 @@ class Report:
         return self.held == len(self.outcomes)
 
     @property
+    def failures(self) -> list[str]:
+        """What does not hold, a line for each failure: `assert cluster.test().failures == []` tells the reader of a test."""
+        return [f"{one.name}: {failure.way}: {failure.message}" for one in self.outcomes for failure in one.failures]
+
+    @property
     def seconds(self) -> float:
         """How long all of it took."""
         return sum(one.seconds for one in self.outcomes)

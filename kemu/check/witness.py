@@ -16,7 +16,7 @@ def find_witnesses(topology: Topology, receiver: Endpoint, denied: Container[str
 
     `denied` are those, in full, who must not. Where nobody is left it is the endpoint itself, over its own address.
     """
-    others = (one for one in _near(topology, receiver) if one.full != receiver.full and one.full not in denied)
+    others = (one for one in _near(topology, receiver) if one.netns != receiver.netns and one.full not in denied)
     return list(islice(others, MOST)) or [receiver]
 
 
@@ -24,7 +24,7 @@ def _near(topology: Topology, receiver: Endpoint) -> Iterator[Endpoint]:
     if receiver.kind == "pod":
         own = topology.node(receiver.node)
         yield machine_endpoint(own)
-        yield from map(pod_endpoint, islice(topology.pods_of(own), MOST - 1))
+        yield from map(pod_endpoint, islice(topology.wired_pods(own), MOST - 1))
     yield from (machine_endpoint(node) for node in topology.nodes if node.name != receiver.node)
     if receiver.kind != "pod":  # hosts have no route to pods
         yield from map(machine_endpoint, topology.hosts)

@@ -26,6 +26,13 @@ ROOMS: tuple[Room, ...] = (
         what="parse, call one function of the API, render",
         only=("kemu.api", "kemu.base"),
     ),
+    Room(
+        floor=9,
+        package="kemu.testing",
+        folder="kemu/testing",
+        what="the pytest plugin, for tests of other projects",
+        only=("kemu.api", "kemu.base"),
+    ),
     Room(floor=8, package="kemu.api", folder="kemu/api", what="`Cluster` and `Topology`: the Python API, a facade"),
     Room(floor=7, package="kemu.compare", folder="kemu/compare", what="one topology over several backends"),
     Room(floor=7, package="kemu.check", folder="kemu/check", what="whether what a file expects holds"),
@@ -64,6 +71,7 @@ HALLS: Mapping[str, tuple[str, ...]] = {
 #: Who may import what reaches out of the process: the importing package or module, and why. Whoever is not here may not.
 OUTSIDE: Mapping[str, Mapping[str, str]] = {
     "click": {"kemu.cli": "the command line is made of it"},
+    "pytest": {"kemu.testing": "is a plugin of it, and loaded by nobody else"},
     "yaml": {"kemu.spec": "the one reader of YAML, which keeps places"},
     "pyroute2": {"kemu.kernel": "compiles netlink messages"},
     "iperf3": {"kemu.perf.worker": "runs libiperf in a process of its own"},

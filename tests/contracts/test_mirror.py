@@ -22,6 +22,7 @@ EXCEPTIONS: dict[str, str] = {
     "kemu.kernel.read_qdiscs": "the same",
     "kemu.kernel.read_machine": "tests/kernel/internet does so with a cluster's device on the machine",
     "kemu.kernel.write": "tests/kernel/cluster makes and mends clusters with it",
+    "kemu.testing.plugin": "tests/unit/testing and tests/kernel/testing run a pytest of their own with it",
     "kemu.probe.limits": "tests/kernel/reach measures with it",
     "kemu.probe.line_servers": "tests/kernel/reach measures with it",
 }

@@ -28,6 +28,8 @@ from kemu.cli.settings import SETTINGS
 ALIASES = {"deploy": "up", "destroy": "down", "pingall": "reach"}
 BUG = 70
 
+#: Verbs that kemu will have. One whose file exists is no later verb any more, whether it stands here or not.
+LATER = ("check", "delete", "doctor", "fault", "label", "logs", "policy", "ready", "trace")
 
 #: The sections of `kemu --help`. A verb that stands in none is shown at the end.
 SECTIONS = {
@@ -58,9 +60,7 @@ class Verbs(click.Group):
         """Find the verb; of an unknown one say what it may have been meant to be."""
         known = [*self.list_commands(ctx), *ALIASES]
         if args and args[0] not in known and not args[0].startswith("-"):
-            near = difflib.get_close_matches(args[0], known, 1)
-            hint = f'did you mean "{near[0]}"?' if near else "kemu --help lists the verbs"
-            raise UsageError(f'there is no verb "{args[0]}"', hint=hint)
+            raise _no_verb(args[0], known)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -69,6 +69,14 @@ class Verbs(click.Group):
         for heading, names in {**SECTIONS, "More": tuple(left)}.items():
             with formatter.section(heading):
                 formatter.write_dl([(name, _summary(name)) for name in names])
+
+
+def _no_verb(word: str, known: Sequence[str]) -> UsageError:
+    """Return what to say of a word that is no verb, or not yet."""
+    if word in LATER:
+        return UsageError(f"kemu {word}: not yet: this version of kemu cannot do it", hint="kemu --help lists what it can")
+    near = difflib.get_close_matches(word, known, 1)
+    return UsageError(f'there is no verb "{word}"', hint=f'did you mean "{near[0]}"?' if near else "kemu --help lists the verbs")
 
 
 def _name_variables(verb: str, command: click.Command) -> None:
@@ -125,6 +133,9 @@ def run(arguments: Sequence[str]) -> int:
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:  # nothing was asked: the help, as click's users know it
+        error.show()
         return error.exit_code
     except click.ClickException as error:
         return _fail(UsageError(error.format_message(), hint=_usage(error)))

@@ -7,11 +7,11 @@ import click
 from kemu.api import Cluster
 from kemu.base.errors import UsageError
 from kemu.cli import complete, options
-from kemu.cli.enter import OWN_FAILURE, attach
+from kemu.cli.enter import Running, attach
 from kemu.cli.settings import SETTINGS
 
 
-@click.command("exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.command("exec", cls=Running, context_settings={"allow_interspersed_args": False})
 @click.option("-i", "--stdin", is_flag=True, help="Accepted for kubectl's sake: standard input is always passed on.")
 @click.option("-t", "--tty", is_flag=True, help="Accepted for kubectl's sake: a terminal stays one.")
 @click.option("-c", "--container", help="A container of the pod (not yet).")
@@ -23,11 +23,10 @@ from kemu.cli.settings import SETTINGS
 def command(endpoint: str, words: tuple[str, ...], stdin: bool, tty: bool, container: str | None) -> int:
     """Run a command in a pod, node or host, and hand back its exit code.
 
-    kemu's own failure is 125, a command that cannot be executed 126, one that is not found 127.
+    Options behind ENDPOINT are kemu's, up to -- or the first word of the command. kemu's own failure is 125, wrong usage too;
+    a command that cannot be executed is 126, one that is not found 127.
     """
-    SETTINGS.own_failure = OWN_FAILURE
     if container:
         raise UsageError("containers: not yet", hint="leave out -c")
-    command_words = words[1:] if words[0] == "--" else words
     place = Cluster.find(SETTINGS.cluster).endpoint(endpoint, namespace=SETTINGS.namespace)
-    return attach(place, command_words)
+    return attach(place, words)

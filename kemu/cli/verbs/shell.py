@@ -11,11 +11,11 @@ import click
 from kemu.api import Cluster
 from kemu.api.endpoint import Endpoint
 from kemu.cli import complete, options
-from kemu.cli.enter import OWN_FAILURE, attach
+from kemu.cli.enter import Entering, attach
 from kemu.cli.settings import SETTINGS
 
 
-@click.command()
+@click.command(cls=Entering)
 @options.namespace
 @options.cluster
 @options.common
@@ -24,7 +24,6 @@ def command(endpoint: str) -> int:
     """Open a shell in a pod, node or host. Its prompt says where it is.
 
     Processes, host name, /tmp and /run are its own; the rest of the file system is the machine's."""
-    SETTINGS.own_failure = OWN_FAILURE
     place = Cluster.find(SETTINGS.cluster).endpoint(endpoint, namespace=SETTINGS.namespace)
     return attach(place, _shell(), _prompt(place))
 

@@ -114,6 +114,8 @@ def test_exec_hands_back_exit_codes_and_surroundings(kemu: Kemu) -> None:
     assert kemu.call("exec", "a", "--", "no-such-program").returncode == 127
     assert kemu.call("exec", "a", "--", "/etc/passwd").returncode == 126
     assert kemu.call("exec", "nobody", "--", "true").returncode == 125
+    assert kemu.call("exec", "a", "-n", "shop", "--", "true").returncode == 125
+    assert kemu.ok("exec", "d", "-n", "shop", "--", "hostname") == "d\n"
     assert kemu.call("exec", "-C", "nothing", "a", "--", "true").returncode == 125
     assert "10.244.1.2 c c.default" in kemu.ok("exec", "10.244.0.2", "--", "cat", "/etc/hosts")
     assert kemu.ok("exec", "a", "--", "ls", "/sys/class/net").split() == ["eth0", "lo"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kemu.cli import main, settings
+from kemu.cli import enter, main, settings
 
 TWO = "name: two\nnodes: 2\npods:\n- {name: a, node: n1}\n- {name: b, node: n1}\n- {name: c, node: n2}\n"
 BAD = "name: bad\nnodes: 2\npods:\n- {name: a, node: n7}\n- {name: A}\n"
@@ -108,6 +108,52 @@ def test_two_candidates_for_the_file_are_named(place: Path, capsys: pytest.Captu
 def test_an_unknown_verb_gets_a_suggestion(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("statsu") == 2
     assert 'did you mean "status"?' in capsys.readouterr().err
+
+
+LATER = sorted(set(main.LATER) - set(main.command.list_commands(None)))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("verb", LATER)
+def test_a_later_verb_is_not_yet_whatever_follows_it(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(verb, "a", "--some", "option") == 2
+    assert capsys.readouterr().err.startswith(f"error: kemu {verb}: not yet")
+
+
+def test_a_verb_that_is_there_is_no_later_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(main, "LATER", (*main.LATER, "schema"))
+    assert run("schema") == 0
+
+
+def test_kemu_alone_shows_its_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run() == 2
+    assert capsys.readouterr().err.startswith("Usage: kemu [OPTIONS] COMMAND [ARGS]...\n")
+
+
+@pytest.mark.parametrize("words", [["exec", "a"], ["exec"], ["exec", "a", "--"], ["exec", "a", "--nosuch", "true"], ["shell"]])
+def test_wrong_usage_of_exec_and_shell_is_125_for_other_codes_are_the_commands(words: list[str]) -> None:
+    assert run(*words) == enter.OWN_FAILURE
+
+
+@pytest.mark.parametrize(
+    ("line", "endpoint", "command", "options"),
+    [
+        ("a ls -l", "a", ["ls", "-l"], {}),
+        ("a -- ls -l", "a", ["ls", "-l"], {}),
+        ("-it a -- sh -c true", "a", ["sh", "-c", "true"], {"stdin": True, "tty": True}),
+        ("a -c x -- sh -c true", "a", ["sh", "-c", "true"], {"container": "x"}),
+        ("-c x a -it sh -c true", "a", ["sh", "-c", "true"], {"container": "x", "stdin": True, "tty": True}),
+        ("a git log -- file", "a", ["git", "log", "--", "file"], {}),
+        ("a -- -c", "a", ["-c"], {}),
+        ("a --container=x -- env -- ls", "a", ["env", "--", "ls"], {"container": "x"}),
+    ],
+)
+def test_the_options_of_exec_end_where_the_command_begins(
+    line: str, endpoint: str, command: list[str], options: dict[str, object]
+) -> None:
+    verb = main.command.get_command(None, "exec")  # type: ignore[arg-type]
+    found = verb.make_context("exec", line.split()).params  # type: ignore[union-attr]
+    said = {key: value for key, value in found.items() if value}
+    assert said == {"endpoint": endpoint, "words": tuple(command), **options}
 
 
 def test_an_unknown_option_says_where_to_read_on(capsys: pytest.CaptureFixture[str]) -> None:

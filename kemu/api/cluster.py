@@ -73,10 +73,10 @@ class Cluster:
         cluster back.
         """
         wanted = topology if isinstance(topology, Topology) else Topology.load(topology)
-        wanted.plan(force=force)  # what is wrong with the file needs no lock
+        plan = wanted.plan(force=force)  # what is wrong with the file needs no lock
         result = lifecycle.become(
             wanted.name,
-            FileWish(wanted=wanted, force=force, reset=reset, reporter=reporter),
+            FileWish(wanted=wanted, plan=plan, force=force, reset=reset, reporter=reporter),
             admit=Admission(wanted=wanted, replace=replace, confirm=confirm, reporter=reporter),
             reporter=reporter,
             verify=verify,

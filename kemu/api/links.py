@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from kemu.base.units import write_duration, write_packets, write_rate, write_ratio
+from kemu.spec.links import show_shape
 from kemu.spec.live import LinkWish, with_link, without_link
 from kemu.spec.model import Cable, Shape
 
@@ -25,12 +25,12 @@ class Link:
     cluster: Cluster
     target: str
 
-    def set(self, *, up: bool | None = None, mtu: str = "", ways: Sequence[str] = WAYS, **values: str) -> UpResult:
+    def set(self, *, up: bool | None = None, mtu: str | int = "", ways: Sequence[str] = WAYS, **values: str) -> UpResult:
         """Change what is named, and nothing else: `values` are keys of the file, such as delay="5ms", for the directions in `ways`.
 
         Raises UsageError for a value that makes no sense, and SpecError for one that does not fit to the others.
         """
-        wish = LinkWish(up=up, mtu=mtu, values=values, ways=ways)
+        wish = LinkWish(up=up, mtu=str(mtu), values=values, ways=ways)
         return self.cluster.change_live(lambda topology, live: with_link(live, self.target, wish))
 
     def reset(self) -> UpResult:
@@ -42,6 +42,12 @@ class Link:
         """What it is like now."""
         cables: dict[str, Cable] = self.cluster.cables
         return cables[self.target]
+
+    @property
+    def ways(self) -> tuple[str, str]:
+        """What it sends and what it receives as the file has it: `rate 5mbit, delay 40ms`; empty for a plain cable."""
+        outward, inward = (", ".join(map(" ".join, show_shape(way).items())) for way in (self.cable.outward, self.cable.inward))
+        return outward, inward
 
     @property
     def live(self) -> str:
@@ -62,19 +68,3 @@ class Link:
 
 def _plain(shape: Shape) -> dict[str, Any]:
     return {name: getattr(shape, name) for name in Shape.__dataclass_fields__}
-
-
-def show_shape(shape: Shape) -> str:
-    """Return one direction as the file has it: `rate 5mbit, delay 40ms`; empty for a plain cable."""
-    return ", ".join(f"{key} {write(value)}" for key, (name, write) in _TEXTS.items() if (value := getattr(shape, name)))
-
-
-_TEXTS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
-    "rate": ("rate_bits_per_second", write_rate),
-    "delay": ("delay_seconds", write_duration),
-    "jitter": ("jitter_seconds", write_duration),
-    "loss": ("loss_ratio", write_ratio),
-    "duplicate": ("duplicate_ratio", write_ratio),
-    "reorder": ("reorder_ratio", write_ratio),
-    "queue": ("queue_packets", write_packets),
-}

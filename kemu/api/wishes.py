@@ -12,6 +12,7 @@ from kemu.base.reporter import Reporter
 from kemu.cluster.lifecycle import Wish
 from kemu.cluster.state import StateDirectory
 from kemu.kernel import limits
+from kemu.plan.build import Plan
 from kemu.spec import model
 from kemu.spec.hosts import show_hosts
 from kemu.spec.live import Live, describe, read_live, show_live, without_strangers
@@ -28,9 +29,10 @@ ChangeLive = Callable[[model.Topology, Live], Live]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileWish:
-    """Decides for `up`: the file as it is now, with the live changes, or with `reset` without them."""
+    """Decides for `up`: the file as it is now, with the live changes, or with `reset` without them. `plan` is that of the file alone."""
 
     wanted: Topology
+    plan: Plan
     force: bool
     reset: bool
     reporter: Reporter
@@ -42,7 +44,7 @@ class FileWish:
         )
         for item in strangers:
             self.reporter.warn(f"a live change goes{'' if self.reset else ', for the file no longer has it'}: {item}")
-        wish = build_wish(self.wanted, live, force=self.force)
+        wish = build_wish(self.wanted, live, force=self.force, plan=None if live else self.plan)
         for warning in (*wish.plan.warnings, *machine_warnings(self.wanted.model)):
             self.reporter.warn(warning)
         return wish
@@ -71,11 +73,11 @@ class LiveWish:
         return build_wish(file, self.change(file.model, live_of(state)), force=record.force)
 
 
-def build_wish(file: Topology, live: Live, *, force: bool) -> Wish:
-    """Return what a file and a live layer make together."""
+def build_wish(file: Topology, live: Live, *, force: bool, plan: Plan | None = None) -> Wish:
+    """Return what a file and a live layer make together; `plan` is that of both, where it is known."""
     topology = file.with_live(live)
     return Wish(
-        plan=topology.plan(force=force),
+        plan=topology.plan(force=force) if plan is None else plan,
         record=replace(file.record, force=force),
         text=file.model.text,
         hosts=show_hosts(topology.model),

@@ -77,7 +77,7 @@ def show_link(cable: Cable, fabric_mtu: int) -> dict[str, Any]:
 
     Whether it is up is not in it: that is no wish of a file.
     """
-    outward, inward = _show_shape(cable.outward), _show_shape(cable.inward)
+    outward, inward = show_shape(cable.outward), show_shape(cable.inward)
     both = {key: value for key, value in outward.items() if inward.get(key) == value}
     alone = {
         direction: rest
@@ -87,7 +87,8 @@ def show_link(cable: Cable, fabric_mtu: int) -> dict[str, Any]:
     return {**both, **({"mtu": cable.mtu} if cable.mtu != fabric_mtu else {}), **alone}
 
 
-def _show_shape(shape: Shape) -> dict[str, str]:
+def show_shape(shape: Shape) -> dict[str, str]:
+    """Return what makes a direction differ from a plain cable, in the words of the file."""
     return {
         key: _WRITE[key](value)
         for key, field in SHAPE_FIELDS.items()

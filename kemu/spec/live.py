@@ -143,6 +143,9 @@ def with_link(live: Live, target: str, wish: LinkWish) -> Live:
     """Return the layer with a wish for one link added: only what it names changes. UsageError for a value that makes no sense."""
     for key, text in (*wish.values.items(), *([("mtu", wish.mtu)] if wish.mtu else [])):
         _parse(key, text)
+    for way in wish.ways:
+        if way not in _FIELDS:
+            raise UsageError(f'a link has no direction "{way}"', hint="out, in, or both")
     known = live.links.get(target, LinkChange())
     ways = {_FIELDS[way]: {**getattr(known, _FIELDS[way]), **wish.values} for way in wish.ways}
     changed = replace(known, down=known.down if wish.up is None else not wish.up, mtu=wish.mtu or known.mtu, **ways)
@@ -160,6 +163,8 @@ def _with(live: Live, target: str, change: LinkChange) -> Live:
 
 
 def _parse(key: str, text: str) -> Any:
+    if key not in LINK_PARSERS:
+        raise UsageError(f'a link has no "{key}"', hint=find_close(key, LINK_PARSERS, "keys"))
     try:
         return LINK_PARSERS[key](text)
     except ValueError as error:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import click
 
 from kemu.api import Cluster
-from kemu.api.links import SCHEMA, WAYS, Link, show_shape
+from kemu.api.links import SCHEMA, WAYS, Link
 from kemu.base.errors import UsageError
 from kemu.cli import complete, options
 from kemu.cli.output import count, print_json, print_table
@@ -96,6 +96,4 @@ def _show(links: Sequence[Link]) -> None:
 
 
 def _row(link: Link) -> tuple[object, ...]:
-    cable = link.cable
-    ways = (show_shape(cable.outward), show_shape(cable.inward))
-    return link.target, "up" if cable.up else "down", cable.mtu, *ways, link.live
+    return link.target, "up" if link.cable.up else "down", link.cable.mtu, *link.ways, link.live

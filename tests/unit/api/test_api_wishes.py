@@ -39,7 +39,8 @@ def _down(target: str) -> Live:
 
 
 def _wish(state: StateDirectory, *, reset: bool = False, ear: _Ear | None = None) -> Wish:
-    return FileWish(wanted=Topology.parse(_TEXT), force=False, reset=reset, reporter=ear or Silent())(state)
+    wanted = Topology.parse(_TEXT)
+    return FileWish(wanted=wanted, plan=wanted.plan(), force=False, reset=reset, reporter=ear or Silent())(state)
 
 
 def _is_up(wish: Wish, node: str) -> bool:

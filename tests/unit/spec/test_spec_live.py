@@ -103,6 +103,8 @@ def test_an_mtu_that_is_too_small_for_ipv6_is_refused() -> None:
         ({"values": {"delay": "2min"}}, 'delay: "2min" is out of range'),
         ({"mtu": "1500bytes"}, 'mtu: "1500bytes" is no MTU: expected a whole number from 576 to 65521'),
         ({"mtu": "100"}, 'mtu: "100" is no MTU'),
+        ({"values": {"delai": "5ms"}}, 'a link has no "delai"'),
+        ({"values": {"delay": "5ms"}, "ways": ("outward",)}, 'a link has no direction "outward"'),
     ],
 )
 def test_a_value_that_could_be_mistaken_is_refused(said: dict[str, object], message: str) -> None:

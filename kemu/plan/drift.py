@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from kemu.plan.codec import to_dict
 from kemu.plan.diff import Change
-from kemu.plan.objects import NftTable, Object, place
+from kemu.plan.objects import Addr, Netns, NftTable, Object, Rule, place
 from kemu.plan.show import title
 
 _BLOCK = re.compile(r"^\t(\w+ \S+) \{$\n(.*?)^\t\}$", re.MULTILINE | re.DOTALL)
+_REST = "rest"  # of a table: what stands in it outside of chains, sets and maps
+_SHOWN = 2  # lines of a chain, set or map that differs, of each sort
+_WIDTH = 100  # characters of such a line
 
 
 def to_drift(change: Change, cluster: str) -> dict[str, Any]:
@@ -30,33 +34,80 @@ def to_drift(change: Change, cluster: str) -> dict[str, Any]:
 def show_change(change: Change, cluster: str) -> str:
     """Return a change in one line."""
     item = change.subject
-    where = f"{place(cluster, item.netns)}: {title(item)}"
+    where = place(cluster, item.netns)
     match change.action:
         case "add":
-            return f"{where} is missing"
+            return f"{where}: {title(item)} is missing"
         case "remove":
-            return f"{where} should not be there"
+            return f"{where}: {title(item)} should not be there"
         case _:
-            want, have = _sides(change)
-            return f"{where}: " + ", ".join(_differences(want or {}, have or {}))
+            what = "" if isinstance(item, Netns) else f"{title(item)}: "
+            return f"{where}: {what}{', '.join(_differences(change))}"
 
 
-def _differences(want: dict[str, Any], have: dict[str, Any]) -> Iterator[str]:
+def _differences(change: Change) -> Iterator[str]:
     """Yield what differs, field by field; of a device's detail and port the fields inside them."""
-    for key, one in want.items():
-        other = have[key]
-        if isinstance(one, dict) and isinstance(other, dict):
+    want, have = _sides(change)
+    for key, one in (want or {}).items():
+        other = (have or {})[key]
+        if key == "lacks":
+            yield from _lost(change.subject, one or (), other or ())
+        elif isinstance(change.subject, NftTable):
+            yield from _block_differences(key, one, other)
+        elif isinstance(one, dict) and isinstance(other, dict):
             yield from (_difference(part, one.get(part), other.get(part)) for part in one if one.get(part) != other.get(part))
         else:
             yield _difference(key, one, other)
 
 
 def _difference(key: str, one: Any, other: Any) -> str:
-    if key == "lacks":
-        return f"lacks {', '.join(other or ())}"
-    if isinstance(one, str) and "\n" in one or isinstance(other, str) and "\n" in other:
-        return f"{key} differs" if None not in (one, other) else f"{key} {'is missing' if one else 'should not be there'}"
     return f"{key} is {_word(other)}, should be {_word(one)}"
+
+
+def _lost(item: Object, want: Iterable[str], have: Iterable[str]) -> Iterator[str]:
+    """Yield what the kernel itself puts beside an object and is gone, or was to go and is there."""
+    yield from (_gone(item, what) for what in have if what not in want)
+    yield from (f"its {_route_word(what)} should not be there" for what in want if what not in have)
+
+
+def _gone(item: Object, what: str) -> str:
+    """Say in words that one thing is gone, as `lacks` of an object has it."""
+    match item, what.split():
+        case Netns(), ["rule", family, priority, table]:
+            rule = Rule(netns=item.netns, family=int(family), priority=int(priority), table=int(table))
+            return f"{title(rule)} is missing"
+        case Netns(), ["lo", "up"]:
+            return "lo is down"
+        case Netns(), ["lo", address]:
+            return f"{title(Addr(netns=item.netns, dev='lo', address=address))} is missing"
+        case Addr(), _:
+            return f"its {_route_word(what)} is missing"
+        case _:
+            return f"{what} is off"
+
+
+def _route_word(what: str) -> str:
+    kind, _, destination = what.partition(" ")
+    return f"{kind} route {destination}"
+
+
+def _block_differences(name: str, one: str | None, other: str | None) -> Iterator[str]:
+    """Yield what differs in a chain, set or map of a table: the first lines that are gone, and those that should not be there."""
+    if name != _REST and (one is None or other is None):
+        yield f"{name} {'should not be there' if one is None else 'is missing'}"
+        return
+    want, have = (Counter(" ".join(line.split()) for line in (text or "").splitlines()) for text in (one, other))
+    gone, more = want - have, have - want
+    words = [_lines(gone, "is missing" if gone.total() == 1 else "are missing")] if gone else []
+    words += [_lines(more, "should not be there")] if more else []
+    yield f"{'' if name == _REST else f'{name}: '}{', '.join(words) or 'the lines are in another order'}"
+
+
+def _lines(lines: Counter[str], what: str) -> str:
+    """Return what is wrong with lines, the first of them in quotes."""
+    found = [f'"{line if len(line) <= _WIDTH else f"{line[:_WIDTH]}…"}"' for line in lines.elements()]
+    others = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    return f"{', '.join(found[:_SHOWN])}{others} {what}"
 
 
 def _word(value: Any) -> str:
@@ -89,7 +140,7 @@ def _fields(item: Object) -> dict[str, Any]:
 
 
 def read_blocks(body: str) -> dict[str, Any]:
-    """Return a table's chains, sets and maps by what they are called ("chain forward"), and what is left as "rest"."""
+    """Return a table's chains, sets and maps by what they are called ("chain forward"), and what is left as _REST."""
     blocks: dict[str, Any] = {match[1]: match[2] for match in _BLOCK.finditer(body + "\n")}
     rest = _BLOCK.sub("", body + "\n").strip()
-    return {**blocks, "rest": rest} if rest else blocks
+    return {**blocks, _REST: rest} if rest else blocks

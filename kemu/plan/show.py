@@ -49,9 +49,10 @@ def title(item: Object) -> str:
             table = "" if item.table == MAIN else f" in table {item.table}"
             metric = f" metric {item.metric}" if item.metric not in (0, 1024) else ""
             family = " (IPv6)" if item.dst == "::/0" else ""
-            return f"route {_destination(item)}{family}{metric}{table}"
+            kind = "" if item.type == "unicast" else f"{item.type} "
+            return f"{kind}route {_destination(item)}{family}{metric}{table}"
         case Rule():
-            return f"rule {item.priority} (IPv{item.family})"
+            return " ".join([f"rule {item.priority} (IPv{item.family})", *_selector(item), *_action(item)])
         case Neigh():
             return f"{'proxied neighbour' if item.proxy else 'neighbour'} {item.address} on {item.dev}"
         case Fdb():
@@ -222,9 +223,16 @@ def _route(route: Route) -> list[str]:
 
 
 def _rule(rule: Rule) -> list[str]:
+    return [*_selector(rule), "priority", str(rule.priority), *_action(rule)]
+
+
+def _selector(rule: Rule) -> list[str]:
     pairs = [("from", rule.src or "all"), ("to", rule.dst), ("iif", rule.iif), ("oif", rule.oif), ("fwmark", rule.mark)]
-    words = [word for pair in pairs if pair[1] for word in pair]
-    return [*words, "priority", str(rule.priority), *(["lookup", str(rule.table)] if rule.action == "lookup" else [rule.action])]
+    return [word for pair in pairs if pair[1] for word in pair]
+
+
+def _action(rule: Rule) -> list[str]:
+    return ["lookup", str(rule.table)] if rule.action == "lookup" else [rule.action]
 
 
 def _link(link: Link, cluster: str, action: str) -> list[str]:

@@ -55,7 +55,7 @@ def _entry(item: Object) -> str:
     match item:
         case Route():
             if item.type != "unicast":
-                return f"{title(item)} {item.type}"
+                return title(item)
             via = f" via {item.via}" if item.via else ""
             return f"{title(item)}{via} dev {item.dev}{' onlink' if item.onlink else ''}"
         case Neigh():

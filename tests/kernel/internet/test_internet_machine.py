@@ -29,7 +29,7 @@ from kemu.plan.show import show_script
 pytestmark = pytest.mark.kernel
 
 Make = Callable[..., Online]
-_LACKS = "machine: forwarding to the default route (IPv4): lacks net/ipv4/conf/wan0/forwarding"
+_LACKS = "machine: forwarding to the default route (IPv4): net/ipv4/conf/wan0/forwarding is off"
 _IPV6_OFF = "setting net/ipv6/conf/kemu-@/disable_ipv6"
 _FORWARDS = "net/ipv4/conf/wan0/forwarding"
 
@@ -121,7 +121,7 @@ def test_another_device_of_the_default_route_forwards_after_up_and_both_come_bac
         "machine", "ip link add wlan0 type veth peer name far; ip link set wlan0 up; ip addr add 192.0.2.130/25 dev wlan0"
     )
     world.shell("machine", "ip route replace default via 192.0.2.129 dev wlan0")
-    assert online.drift() == ["machine: forwarding to the default route (IPv4): lacks net/ipv4/conf/wlan0/forwarding"]
+    assert online.drift() == ["machine: forwarding to the default route (IPv4): net/ipv4/conf/wlan0/forwarding is off"]
     online.up()
     assert online.drift() == []
     world.shell("machine", "ip link del wlan0; ip route replace default via 192.0.2.1")
@@ -308,7 +308,7 @@ def _impossible(cluster: Online) -> object:
         ("ip link set kemu-@ mtu 1400", ["machine: veth kemu-@: mtu is 1400, should be 1500"]),
         ("ip addr flush dev kemu-@", ["machine: address 198.18.4.1/30 on kemu-@ is missing"]),
         ("ip addr add 198.18.4.9/32 dev kemu-@", ["machine: address 198.18.4.9/32 on kemu-@ should not be there"]),
-        ("ip route del 198.18.4.0/30", ["machine: address 198.18.4.1/30 on kemu-@: lacks connected 198.18.4.0/30"]),
+        ("ip route del 198.18.4.0/30", ["machine: address 198.18.4.1/30 on kemu-@: its connected route 198.18.4.0/30 is missing"]),
         ("sysctl -qw net/ipv6/conf/kemu-@/disable_ipv6=0", [f"machine: {_IPV6_OFF}: value is 0, should be 1"]),
     ],
 )  # fmt: skip

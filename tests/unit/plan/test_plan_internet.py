@@ -102,7 +102,7 @@ def test_script_makes_the_device_from_the_machines_side() -> None:
 def test_tree_shows_the_machine_and_the_dead_ends() -> None:
     tree = show_tree(_PLAN, "lab")
     assert "machine\n" in tree
-    assert "route 10.244.0.0/16 metric 4278190080 unreachable" in tree
+    assert "unreachable route 10.244.0.0/16 metric 4278190080" in tree
 
 
 def test_dead_end_serves_no_pod() -> None:

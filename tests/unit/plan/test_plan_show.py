@@ -120,8 +120,8 @@ _TITLES = {
     "default route": "route default",
     "IPv6 default route": "route default (IPv6) metric 5",
     "full route": "route 10.1.0.0/24 metric 50 in table 1000",
-    "blackhole": "route fd00::/64",
-    "rule on a mark": "rule 51 (IPv6)",
+    "blackhole": "blackhole route fd00::/64",
+    "rule on a mark": "rule 51 (IPv6) from all fwmark 0x10/0xff unreachable",
     "proxied neighbour": "proxied neighbour fd00::7 on eth0",
     "tunnel's entry": "forwarding entry 02:00:00:00:00:01 on flannel.1 to 172.18.0.12",
     "setting": "setting net/ipv4/conf/flannel.1/rp_filter",
@@ -194,7 +194,8 @@ _WORDS = [
     (Change(action="add", want=_ADDR), "address 10.0.0.1/24 on eth0 is missing"),
     (Change(action="remove", have=_ADDR), "address 10.0.0.1/24 on eth0 should not be there"),
     (_change(_ADDR, broadcast=""), "address 10.0.0.1/24 on eth0: broadcast is none, should be 10.0.0.255"),
-    (_change(_ADDR, lacks=("local 10.0.0.1", "connected x")), "address 10.0.0.1/24 on eth0: lacks local 10.0.0.1, connected x"),
+    (_change(_ADDR, lacks=("local 10.0.0.1", "connected x")), "address 10.0.0.1/24 on eth0: "
+        "its local route 10.0.0.1 is missing, its connected route x is missing"),
     (_change(_PORT, up=False, mtu=9000), "veth v: mtu is 9000, should be 1450, up is off, should be on"),
     (_change(_PORT, port=BridgePort()), "veth v: hairpin is off, should be on"),
     (
@@ -205,7 +206,7 @@ _WORDS = [
     (_change(_BRIDGE, detail=Bridge(stp=True, ageing_seconds=1)), "bridge b: ageing_seconds is 1, should be 300, stp is on, should be off"),
     (_change(Sysctl(netns="n1", name="net/x", value="1"), value="0"), "setting net/x: value is 0, should be 1"),
     (_change(Route(netns="n1", dst="10.0.0.0/8", onlink=True), onlink=False), "route 10.0.0.0/8: onlink is off, should be on"),
-    (_change(_TABLE, body="\tchain a {\n\t}\n\tset s {\n\t\ttype ipv4_addr\n\t}"), "nft table ip t: chain a differs"),
+    (_change(_TABLE, body="\tchain a {\n\t}\n\tset s {\n\t\ttype ipv4_addr\n\t}"), 'nft table ip t: chain a: "drop" is missing'),
     (_change(_TABLE, body="\tset s {\n\t\ttype ipv4_addr\n\t}"), "nft table ip t: chain a is missing"),
     (_change(_TABLE, body=_TABLE.body + "\n\tmap m {\n\t\ttype mark : verdict\n\t}"), "nft table ip t: map m should not be there"),
 ]  # fmt: skip

@@ -63,7 +63,7 @@ def require(names: Iterable[str]) -> None:
 def modules_to_load(names: Iterable[str]) -> list[str]:
     """Return the kernel modules that `names` need, that this machine has, and that are neither built in nor loaded."""
     wanted = dict.fromkeys(module for name in sorted(names) if (module := _TESTS[name].module))
-    return [module for module in wanted if _is_loadable(module)]
+    return [module for module in wanted if is_loadable(module)]
 
 
 def load(module: str) -> None:
@@ -84,7 +84,7 @@ def load(module: str) -> None:
 
 def _try(name: str, test: _Test) -> Capability:
     """Try one. An attempt would have the kernel load the module, with what that leaves in the machine's own namespace."""
-    if test.module and _is_loadable(test.module):
+    if test.module and is_loadable(test.module):
         reason = f"The kernel module {test.module} is not loaded."
         return Capability(name=name, what=test.what, available=False, reason=reason, fix=_fix(test.module), module=test.module)
     try:
@@ -113,7 +113,7 @@ def _fix(module: str) -> str:
     return f"Run a kernel {where}: your distribution's own, or a virtual machine with it."
 
 
-def _is_loadable(module: str) -> bool:
+def is_loadable(module: str) -> bool:
     """Say whether this machine has a module that is neither loaded nor built in."""
     return not _is_loaded(module) and not _is_builtin(module) and _find_file(module)
 

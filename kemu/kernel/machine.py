@@ -14,7 +14,7 @@ from ipaddress import ip_interface, ip_network
 
 from kemu.base.errors import KernelError, MachineError, StateError
 from kemu.base.names import way_out_name
-from kemu.kernel import forwarding, messages, nft, sysctl
+from kemu.kernel import capability, forwarding, messages, nft, sysctl
 from kemu.kernel.firewall import find_obstacles
 from kemu.kernel.netlink import Netlink, attributes
 from kemu.plan.internet import mark, table_name
@@ -58,10 +58,17 @@ def index_of(data: bytes) -> int:
 def find_table(cluster: str) -> str | None:
     """Return the body of a cluster's table; None where there is none with its mark."""
     name = table_name(cluster)
-    if (_FAMILY, name) not in nft.tables():
+    if name not in _tables():
         return None
     body = nft.body(_FAMILY, name)
     return body if f'comment "{mark(cluster)}"' in body else None
+
+
+def _tables() -> list[str]:
+    """Return the names of the machine's tables of our family. To ask for them would load nf_tables; where that is not, there are none."""
+    if capability.is_loadable("nf_tables"):
+        return []
+    return [name for family, name in nft.tables() if family == _FAMILY]
 
 
 def has_traces(cluster: str) -> bool:
@@ -75,8 +82,8 @@ def has_traces(cluster: str) -> bool:
 def find_clusters() -> list[str]:
     """Return the clusters that have a table on the machine, or had forwarding switched on."""
     prefix = table_name("")
-    tables = [name.removeprefix(prefix) for family, name in nft.tables() if family == _FAMILY and name.startswith(prefix)]
-    return [*forwarding.find_clusters(), *(name for name in tables if find_table(name))]
+    named = [name.removeprefix(prefix) for name in _tables() if name.startswith(prefix)]
+    return [*forwarding.find_clusters(), *(cluster for cluster in named if find_table(cluster))]
 
 
 def clear(cluster: str) -> None:
@@ -143,7 +150,7 @@ def _check_names(netlink: Netlink, cluster: str) -> None:
     device, table = way_out_name(cluster), table_name(cluster)
     if _find_link(netlink, device) and not find_device(netlink, cluster):
         raise StateError(f"the device {device} exists and is not kemu's", hint=f"ip link del {device}, or rename the cluster")
-    if (_FAMILY, table) in nft.tables() and find_table(cluster) is None:
+    if table in _tables() and find_table(cluster) is None:
         hint = f"nft delete table {_FAMILY} {table}, or rename the cluster"
         raise StateError(f"the nft table {_FAMILY} {table} exists and is not kemu's", hint=hint)
 

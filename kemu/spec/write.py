@@ -120,6 +120,11 @@ def _first_segment(topology: Topology) -> str:
     return topology.fabric.segments[0].name
 
 
+def _link(cable: Cable, topology: Topology) -> Any:
+    """Return a link, None for one that only somebody took down for now."""
+    return show_link(cable, topology.fabric.mtu) or None
+
+
 def _plain_link(topology: Topology) -> Cable:
     return Cable(mtu=topology.fabric.mtu)
 
@@ -132,7 +137,7 @@ def _common_link(topology: Topology) -> Cable:
 
 _ADDRESS = Row("addresses", "address", _families, pinned=True)
 _SEGMENT = Row("segment", default=_first_segment)
-_LINK = Row("link", show=lambda cable, topology: show_link(cable, topology.fabric.mtu), default=_common_link)
+_LINK = Row("link", show=_link, default=_common_link)
 
 #: In the order in which people expect the keys. The name comes before them.
 ROWS: Mapping[type, tuple[Row, ...]] = {
@@ -153,7 +158,7 @@ ROWS: Mapping[type, tuple[Row, ...]] = {
     ),
     Segment: (
         Row("subnets", "subnet", _families, pinned=True),
-        Row("uplink", show=lambda cable, topology: show_link(cable, topology.fabric.mtu), default=_plain_link),
+        Row("uplink", show=_link, default=_plain_link),
     ),
     Node: (_SEGMENT, _ADDRESS, Row("pod_subnets", "podSubnet", _families, pinned=True), _LINK, Row("labels"), Row("sysctls")),
     Host: (_SEGMENT, _ADDRESS, _LINK),

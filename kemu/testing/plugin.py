@@ -89,7 +89,7 @@ def _find(topology: Topology) -> Cluster:
 def _make(topology: Topology) -> None:
     from kemu.api import Cluster  # noqa: PLC0415 (the same)
 
-    Cluster.up(topology)
+    Cluster.up(topology, reset=True)
 
 
 def _bring_up(wanted: Wanted, config: pytest.Config) -> Topology:

@@ -38,3 +38,12 @@ def test_a_file_that_is_there_is_kept(kemu: Kemu) -> None:
     kemu.ok("save", "-o", file, "--force")
     assert "# a comment" not in file.read_text()
     assert kemu.call("save", "-o", "no/such/folder.yaml").returncode == 2
+
+
+def test_what_was_changed_live_is_saved_and_what_a_file_cannot_say_is_said(kemu: Kemu) -> None:
+    kemu.up("nodes: 2\n")
+    kemu.ok("link", "set", "n1", "--out", "--rate", "10mbit")
+    kemu.ok("link", "set", "n2", "--down")
+    done = kemu.call("save")
+    assert done.stdout == f"name: {kemu.name}\nnodes:\n- {{name: n1, link: {{out: {{rate: 10mbit}}}}}}\n- {{name: n2}}\n"
+    assert "the link of n2 is down" in done.stderr

@@ -22,12 +22,15 @@ def test_it_works(kemu_cluster):
     print("NAME", kemu_cluster.name)
     assert kemu_cluster.reach().lost == 0
     assert kemu_cluster.node("n1").run(["ip", "route", "del", "10.244.1.0/24"]).returncode == 0
+    kemu_cluster.link("n2").set(up=False)
 
 
 @LAB
 def test_it_is_mended(kemu_cluster):
     print("NAME", kemu_cluster.name)
     assert kemu_cluster.status().state == "ok"
+    assert kemu_cluster.reach().lost == 0
+    assert kemu_cluster.reach().lost == 0
 
 
 @pytest.mark.kemu("own.yaml")

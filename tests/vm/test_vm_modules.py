@@ -93,7 +93,7 @@ def test_tunnels_that_the_kernel_puts_into_every_namespace_are_none_of_ours(kemu
     assert "as it should be" in kemu.ok("status")
 
 
-@pytest.mark.vm("link:geneve", "link:ipip", "link:wireguard", "nft:conntrack", "qdisc:netem", "qdisc:tbf")
+@pytest.mark.vm("link:geneve", "link:ipip", "link:wireguard", "nft:conntrack")
 def test_everything_is_available_once_it_is_loaded(kemu: Kemu) -> None:
     modules = [one["module"] for one in kemu.json("capabilities")["capabilities"] if not one["available"]]
     assert {"wireguard", "geneve", "sch_netem"} <= set(modules)

@@ -13,7 +13,7 @@ from kemu import Cluster, Topology
 from kemu.api.perf import Request
 from kemu.api.planning import view
 
-pytestmark = pytest.mark.vm
+pytestmark = pytest.mark.vm("qdisc:netem", "qdisc:tbf")
 
 _FLOOD_SECONDS = 6
 

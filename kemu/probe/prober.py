@@ -139,8 +139,8 @@ class Prober:
         self._deadlines.set(check, self._clock(), run.probe.timeout_seconds)
         try:
             self._begin(run, check)
-        except KemuError as error:
-            self._end(check, Outcome(has_passed=False, said=error.message))
+        except (KemuError, OSError) as error:  # a namespace that is gone, or no more processes: as good as a failed check
+            self._end(check, Outcome(has_passed=False, said=str(error)))
 
     def _begin(self, run: _Run, check: _Check) -> None:
         if isinstance(run.probe.check, Exec):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -157,6 +158,16 @@ def test_command_that_cannot_be_started_may_say_so_at_once() -> None:
         prober.watch("web", probe(), NOWHERE, "10.0.0.1")
         prober.turn()
         assert (prober.said("web"), prober.deadline) == ("exit code 127", 10)
+
+
+def test_command_that_cannot_be_started_has_failed() -> None:
+    def refuse(key: Hashable, command: Sequence[str], done: Callable[[int], None]) -> Callable[[], None]:
+        raise OSError(errno.EAGAIN, "no more processes")
+
+    with Prober(refuse, lambda change: None, clock=lambda: 0) as prober:
+        prober.watch("web", probe(), NOWHERE, "10.0.0.1")
+        prober.turn()
+        assert ("no more processes" in prober.said("web"), prober.deadline) == (True, 10)
 
 
 def test_namespace_that_is_gone_is_a_failed_check(bench: Bench) -> None:

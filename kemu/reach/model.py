@@ -46,13 +46,14 @@ class Target:
 class Probe:
     """What to send. Each pair gets `timeout_seconds` in all, and within them `tries` packets or connections.
 
+    A question for a neighbour that got no answer is asked again after a second (retrans_time_ms): the timeout outlasts that.
     `port` is None for ICMP; for TCP and UDP it is the default port unless given.
     """
 
     protocol: Protocol = Protocol.ICMP
     port: int | None = None
-    timeout_seconds: float = 1.0
-    tries: int = 3
+    timeout_seconds: float = 2.0
+    tries: int = 4
 
     def __post_init__(self) -> None:
         if self.timeout_seconds <= 0 or self.tries < 1:

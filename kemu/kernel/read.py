@@ -28,9 +28,10 @@ from kemu.kernel.read_entries import (
     read_fdb,
     read_neighs,
 )
-from kemu.kernel.read_links import Links, build_link, dump, kind_of_link, read_links, read_ports
+from kemu.kernel.read_links import Links, build_link, dump, kind_of_link, read_links, read_names, read_ports
 from kemu.kernel.read_machine import read_own, read_own_addrs
 from kemu.kernel.read_qdiscs import read_qdiscs
+from kemu.kernel.strays import read_strays
 from kemu.plan.objects import (
     MACHINE,
     Link,
@@ -48,6 +49,10 @@ _NETNSA_NSID, _NETNSA_FD = 1, 3
 _NDTA_PARMS, _NDTPA_IFINDEX = 6, 1
 _NDTPA_VOLATILE = frozenset({1, 2, 3})  # index, reference count, and a reachable time that the kernel rolls dice for
 _IP = (socket.AF_INET, socket.AF_INET6)  # multicast routing has rules of its own families
+
+
+#: The names of devices by index, of each namespace.
+Names = dict[str, dict[int, str]]
 
 
 @dataclass(slots=True)
@@ -68,26 +73,27 @@ class Reader:
 
     def read(self, only: str | None = None) -> list[Object]:
         """Return every object in every namespace, or in that called `only`, and of settings those that are not the kernel's own."""
-        links = {name: read_links(handle.socket) for name, handle in self.namespaces.handles.items()}
+        names: Names = {name: read_names(handle.socket) for name, handle in self.namespaces.handles.items()}
+        own = read_own(self.namespaces.machine().socket, self.namespaces.cluster)
+        names[MACHINE] = own.names
         objects: list[Object] = []
-        links[MACHINE] = read_own(self.namespaces.machine().socket, self.namespaces.cluster)
         for handle in [self.namespaces[only]] if only else self.namespaces.handles.values():
-            objects += self._read_one(handle, links)
-        return objects if only else [*objects, *self._read_machine(links)]
+            objects += self._read_one(handle, names)
+        return objects if only else [*objects, *self._read_machine(own, names)]
 
-    def _read_machine(self, links: Mapping[str, Links]) -> Iterator[Object]:
+    def _read_machine(self, own: Links, names: Names) -> Iterator[Object]:
         """Yield what is the cluster's in the machine's own namespace, and nothing else."""
         handle = self.namespaces.machine()
-        yield from self._links(handle, links)
-        yield from read_own_addrs(handle, links[MACHINE])
+        yield from self._links(handle, own, names)
+        yield from read_own_addrs(handle, own)
         yield from machine.read_entries(handle.socket, self.namespaces.cluster)
 
-    def _read_one(self, handle: Handle, all_links: Mapping[str, Links]) -> list[Object]:
-        links = all_links[handle.name]
+    def _read_one(self, handle: Handle, names: Names) -> list[Object]:
+        links = read_links(handle.socket)
         addrs = dump(handle.socket, ifaddrmsg, messages.RTM_GETADDR, bytes(8))
         rules = [rule for rule in dump(handle.socket, fibmsg, messages.RTM_GETRULE, bytes(12)) if rule["family"] in _IP]
         objects: list[Object] = [Netns(netns=handle.name, lacks=(*lo_lacks(links.decoded, addrs), *missing_rules(rules)))]
-        objects += self._links(handle, all_links)
+        objects += self._links(handle, links, names)
         objects += read_addrs_and_routes(handle, addrs, links)
         objects += build_rules(handle.name, rules)
         objects += read_neighs(handle, links.names)
@@ -95,19 +101,19 @@ class Reader:
         objects += read_qdiscs(handle, links.names)
         with inside(self.namespaces.path(handle.name)):
             objects += self._sysctls(handle, links)
+            objects += read_strays(handle.name)
             objects += [
                 NftTable(netns=handle.name, family=family, name=name, body=nft.body(family, name))
                 for family, name in nft.tables()
             ]
         return objects
 
-    def _links(self, handle: Handle, all_links: Mapping[str, Links]) -> Iterator[Link]:
-        links = all_links[handle.name]
+    def _links(self, handle: Handle, links: Links, names: Names) -> Iterator[Link]:
         ports = read_ports(handle.socket) if any(kind_of_link(message) == "bridge" for message in links.decoded) else {}
         peers = self._peers(handle, links.decoded)
         for message in links.decoded:
             peer = peers.get(message.get_attr("IFLA_LINK_NETNSID"), "")
-            peer_name = all_links[peer].names.get(message.get_attr("IFLA_LINK"), "") if peer else ""
+            peer_name = names[peer].get(message.get_attr("IFLA_LINK"), "") if peer else ""
             link = build_link(handle.name, message, links.names, ports, Veth(peer_netns=peer, peer=peer_name))
             if link.name != "lo" or link != replace(fresh_lo(link), up=link.up):  # whether it is up, Netns.lacks says
                 yield link

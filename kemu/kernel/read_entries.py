@@ -15,7 +15,7 @@ from pyroute2.netlink.rtnl.rtmsg import rtmsg
 from kemu.kernel import messages
 from kemu.kernel.messages import PROTOCOLS, ROUTE_TYPES, RULE_ACTIONS, SCOPES
 from kemu.kernel.netns import Handle
-from kemu.kernel.read_links import Links, decode, dump, kind_of_link, read_links
+from kemu.kernel.read_links import Links, decode, dump, kind_of_link, read_names
 from kemu.plan.objects import (
     LOCAL,
     MAIN,
@@ -195,7 +195,7 @@ def read_neighs(handle: Handle, names: Mapping[int, str]) -> Iterator[Neigh]:
 
 def read_learned(handle: Handle) -> list[tuple[str, str, str, str]]:
     """Return the neighbours that a namespace has met, or looks for: (device, address, MAC or empty, state as `ip neigh` names it)."""
-    names = read_links(handle.socket).names
+    names = read_names(handle.socket)
     return [
         (names[message["ifindex"]], message.get_attr("NDA_DST"), message.get_attr("NDA_LLADDR") or "", _LEARNED[message["state"]])
         for message in dump(handle.socket, ndmsg, messages.RTM_GETNEIGH, bytes(12))

@@ -28,7 +28,7 @@ _FALLBACK_TUNNELS = frozenset(
     {"erspan0", "gre0", "gretap0", "ip6_vti0", "ip6gre0", "ip6tnl0", "ip_vti0", "sit0", "tunl0"},
 )
 _BRIDGE_INFO = struct.pack("BxHiII", messages.AF_BRIDGE, 0, 0, 0, 0)
-_IFLA_PROTINFO = 12
+_IFLA_IFNAME, _IFLA_PROTINFO = 3, 12
 _PORT_ATTRIBUTES = {"hairpin": 4, "learning": 8, "flood": 9, "isolated": 33}
 _IFF_LOOPBACK = 0x8
 
@@ -49,6 +49,15 @@ def read_links(netlink: Netlink) -> Links:
     names = {message["index"]: message.get_attr("IFLA_IFNAME") for message in found}
     ours = [(data, message) for data, message in zip(raw, found, strict=True) if names[message["index"]] not in _FALLBACK_TUNNELS]
     return Links([data for data, _ in ours], [message for _, message in ours], names)
+
+
+def read_names(netlink: Netlink) -> dict[int, str]:
+    """Return the names of the devices of a namespace by index."""
+    return {struct.unpack_from("i", data, 20)[0]: _name(data) for data in netlink.dump(messages.RTM_GETLINK, _INFO)}
+
+
+def _name(data: bytes) -> str:
+    return attributes(data[32:])[_IFLA_IFNAME].rstrip(b"\0").decode()
 
 
 def decode(kind: type[Any], data: bytes) -> Any:

@@ -10,12 +10,28 @@ from itertools import groupby
 
 from kemu.base.errors import KernelError
 from kemu.base.reporter import Reporter
-from kemu.kernel import forwarding, messages, nft, sysctl
+from kemu.kernel import forwarding, messages, nft, strays, sysctl
 from kemu.kernel.enter import inside
 from kemu.kernel.messages import Indexes, Message
 from kemu.kernel.netlink import Refusal
 from kemu.kernel.netns import Namespaces
-from kemu.plan.objects import Addr, Fdb, Forwarding, Link, Neigh, Netns, NftTable, Object, Qdisc, Route, Rule, Sysctl, Veth, place
+from kemu.plan.objects import (
+    Addr,
+    Fdb,
+    Forwarding,
+    Link,
+    Neigh,
+    Netns,
+    NftTable,
+    Object,
+    Qdisc,
+    Route,
+    Rule,
+    Stray,
+    Sysctl,
+    Veth,
+    place,
+)
 from kemu.plan.order import Entry, Steps
 from kemu.plan.show import command, is_maker, title
 from kemu.plan.sysctls import device_of
@@ -136,6 +152,9 @@ class Writer:
                 case NftTable():
                     with inside(self.namespaces.path(item.netns)):
                         nft.run(f"delete table {item.family} {item.name}")
+                case Stray():
+                    with inside(self.namespaces.path(item.netns)):
+                        strays.remove_stray(item)
                 case Forwarding():
                     forwarding.release(self.namespaces.cluster, item.family)
                 case Sysctl():

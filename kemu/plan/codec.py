@@ -23,6 +23,7 @@ from kemu.plan.objects import (
     Qdisc,
     Route,
     Rule,
+    Stray,
     Sysctl,
     Tbf,
     Veth,
@@ -46,6 +47,7 @@ KINDS: dict[str, type[Object]] = {
     "qdisc": Qdisc,
     "nft-table": NftTable,
     "forwarding": Forwarding,
+    "stray": Stray,
 }
 _DETAILS: dict[str, type[Any]] = {
     "veth": Veth,

@@ -332,7 +332,21 @@ class Forwarding:
         return ("forwarding", self.netns, self.family)
 
 
-Object = Netns | Link | Addr | Route | Rule | Neigh | Fdb | Sysctl | Qdisc | NftTable | Forwarding
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stray:
+    """Something of a kind that kemu plans nothing of, and that packets meet; only ever read back. `kind` is as `ip` names it."""
+
+    netns: str
+    kind: str
+    name: str
+    origin: Origin | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def key(self) -> Key:
+        return ("stray", self.netns, self.kind, self.name)
+
+
+Object = Stray | Netns | Link | Addr | Route | Rule | Neigh | Fdb | Sysctl | Qdisc | NftTable | Forwarding
 
 
 def place(cluster: str, netns: str) -> str:

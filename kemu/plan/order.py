@@ -26,6 +26,7 @@ from kemu.plan.objects import (
     Qdisc,
     Route,
     Rule,
+    Stray,
     Sysctl,
     Veth,
     Vxlan,
@@ -35,7 +36,7 @@ from kemu.plan.sysctls import device_of
 Entry = Addr | Neigh | Fdb | Route | Rule | Qdisc
 
 _RANK: dict[type[Object], int] = {Addr: 0, Neigh: 1, Fdb: 2, Route: 3, Rule: 4, Qdisc: 5}
-_REMOVAL_ORDER = (Forwarding, NftTable, Qdisc, Rule, Route, Fdb, Neigh, Addr, Link, Netns)
+_REMOVAL_ORDER = (Stray, Forwarding, NftTable, Qdisc, Rule, Route, Fdb, Neigh, Addr, Link, Netns)
 _REMOVAL_RANK: dict[type[Object], int] = {kind: rank for rank, kind in enumerate(_REMOVAL_ORDER)}
 _LINK_RANK: dict[type[object], int] = {Bridge: 0, Veth: 1, Vxlan: 2}
 

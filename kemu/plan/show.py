@@ -27,6 +27,7 @@ from kemu.plan.objects import (
     Qdisc,
     Route,
     Rule,
+    Stray,
     Sysctl,
     Tbf,
     Veth,
@@ -65,6 +66,8 @@ def title(item: Object) -> str:
             return f"nft table {item.family} {item.name}"
         case Forwarding():
             return f"forwarding to the default route (IPv{item.family})"
+        case Stray():
+            return f"{item.kind} {item.name}"
 
 
 def command(item: Object, cluster: str, action: str = "add") -> str:
@@ -115,6 +118,8 @@ def _argv(item: Object, cluster: str, action: str) -> list[str]:
             return [*_exec(item, cluster), "sysctl", "-qw", f"{item.name}={item.value}"]
         case Qdisc():
             return ["tc", *ns, "qdisc", verb, "dev", item.dev, *_parent(item), "handle", item.handle, *_discipline(item)]
+        case Stray():
+            return ["ip", *ns, *item.kind.split(), verb, *(["id", item.name] if item.kind == "nexthop" else item.name.split())]
         case NftTable() | Forwarding():
             raise TypeError(f"a {title(item)} is no single command")
 

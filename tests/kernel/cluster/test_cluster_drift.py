@@ -504,6 +504,23 @@ _ADDED = {
     "tunnel": ("ip -n @n1 link add other type vxlan id 9 dev eth0 dstport 4789", ["vxlan other"]),
     "table": ("ip netns exec @n1 nft add table inet mine", ["nft table inet mine"]),
     "qdisc": ("tc -n @n1 qdisc add dev eth0 root tbf rate 1mbit burst 32kbit latency 400ms", ["qdisc tbf on eth0 root"]),
+    "next hop": ("ip -n @n1 nexthop add id 5 via 172.18.0.12 dev eth0", ["nexthop 5"]),
+    "IPsec policy": (
+        "ip -n @n1 xfrm policy add dir out src 10.244.0.2 dst 10.244.1.2 action block",
+        ["xfrm policy out src 10.244.0.2/32 dst 10.244.1.2/32"],
+    ),
+    "IPv6 IPsec policy": (
+        "ip -n @n1 xfrm policy add dir fwd src fd00::/64 dst ::/0 action allow",
+        ["xfrm policy fwd src fd00::/64 dst ::/0"],
+    ),
+    "IPsec state": (
+        "ip -n @n1 xfrm state allocspi src 10.0.0.1 dst 10.0.0.2 proto esp mode tunnel min 0x100 max 0x100",
+        ["xfrm state src 10.0.0.1 dst 10.0.0.2 spi 0x100"],
+    ),
+    "IPv6 IPsec state": (
+        "ip -n @n1 xfrm state allocspi src fd00::1 dst fd00::2 proto esp mode tunnel min 0x101 max 0x101",
+        ["xfrm state src fd00::1 dst fd00::2 spi 0x101"],
+    ),
     "clsact": ("tc -n @n1 qdisc add dev eth0 clsact", ["qdisc clsact on eth0 ingress"]),
 }
 

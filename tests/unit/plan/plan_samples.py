@@ -21,6 +21,7 @@ from kemu.plan.objects import (
     Qdisc,
     Route,
     Rule,
+    Stray,
     Sysctl,
     Tbf,
     Veth,
@@ -99,5 +100,7 @@ SAMPLES: dict[str, Object] = {
     "machine's table": NftTable(netns=MACHINE, family="inet", name="kemu-demo", body="\tchain c {\n\t\tdrop\n\t}"),
     "forwarding": Forwarding(netns=MACHINE, family=4, inner="kemu-demo"),
     "IPv6 forwarding": Forwarding(netns=MACHINE, family=6, inner="kemu-demo", lacks=("net/ipv6/conf/all/forwarding",)),
+    "next hop": Stray(netns="n1", kind="nexthop", name="5"),
+    "IPsec policy": Stray(netns="n1", kind="xfrm policy", name="out src 10.0.0.1/32 dst 10.0.0.2/32"),
     "table": NftTable(netns="n1", family="ip", name="mine", body="\tchain c {\n\t\tdrop\n\t}"),
 }

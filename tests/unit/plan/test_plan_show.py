@@ -129,6 +129,8 @@ _TITLES = {
     "foreign qdisc": "qdisc htb on eth0 root",
     "table": "nft table ip mine",
     "forwarding": "forwarding to the default route (IPv4)",
+    "next hop": "nexthop 5",
+    "IPsec policy": "xfrm policy out src 10.0.0.1/32 dst 10.0.0.2/32",
 }
 
 

@@ -198,7 +198,6 @@ _CHANGED = {
     "node down": (
         "ip -n @n1 link set eth0 down",
         [
-            "n1: address 172.18.0.11/16 on eth0: its connected route 172.18.0.0/16 is missing",
             "n1: address fd00:172:18::b/64 on eth0 is missing",
             "n1: route default is missing",
             "n1: route default (IPv6) is missing",

@@ -120,6 +120,12 @@ def find_pairs(topology: Topology, way: Way) -> list[Pair]:
     return [(one, other) for one, other in product(senders, receivers) if one.full != other.full]
 
 
+def count_pairs(topology: Topology, way: Way) -> int:
+    """Return how many pairs a way means, without making them: files are read by every command."""
+    senders, receivers = ({one.full for one in find_end(topology, side)} for side in (way.senders, way.receivers))
+    return len(senders) * len(receivers) - len(senders & receivers)
+
+
 def find_end(topology: Topology, text: str) -> list[Endpoint]:
     """Return who is meant by one side of a way: at least one. Of an endpoint named by an address, only that address is meant."""
     found = all_endpoints(topology, ["pod"]) if text == ANY else find_endpoints(topology, text)

@@ -30,7 +30,6 @@ def test_it_is_mended(kemu_cluster):
     print("NAME", kemu_cluster.name)
     assert kemu_cluster.status().state == "ok"
     assert kemu_cluster.reach().lost == 0
-    assert kemu_cluster.reach().lost == 0
 
 
 @pytest.mark.kemu("own.yaml")

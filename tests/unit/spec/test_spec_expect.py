@@ -9,7 +9,7 @@ from kemu.base.errors import SpecError, UsageError
 from kemu.spec.expect import is_alone, read_alone, require
 from kemu.spec.model import Figure, FigureExpectation, ReachExpectation, Topology, Way
 from kemu.spec.source import Source
-from kemu.spec.ways import all_attempts, find_end, find_pairs, find_place, read_way
+from kemu.spec.ways import all_attempts, count_pairs, find_end, find_pairs, find_place, read_way
 
 SHOP = """\
 networking: {ipFamily: dual}
@@ -56,6 +56,8 @@ def test_pairs_are_all_of_both_sides_but_nobody_to_itself() -> None:
     ]
     assert names(shop(), "client -> node/n1") == ["host/client node/n1"]
     assert len(names(shop(), "any -> any")) == 5 * 4
+    for text in ("any -> any", "app=web -> app=web", "client -> node/n1", "app=web -> any", "api -> api"):
+        assert count_pairs(shop(), read_way(text)) == len(names(shop(), text))
 
 
 def test_an_address_means_that_one_alone() -> None:

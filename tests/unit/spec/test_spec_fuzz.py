@@ -40,6 +40,10 @@ pods:
 hosts:
 - {name: client, segment: rack2}
 internet: false
+expect:
+- {name: shops, allow: [app=web -> app=web:80, any -> shop/fixed], deny: node/n1 -> client:22/udp}
+- {perf: web-1 -> shop/fixed, above: 800mbit, seconds: 2}
+- {rtt: n1 -> 10.244.7.77, below: 5ms}
 """
 TOKENS = re.compile(r"\s+|[A-Za-z0-9./_-]+|.", re.DOTALL)
 STRANGE = (

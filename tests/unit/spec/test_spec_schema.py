@@ -125,6 +125,7 @@ GOOD = [
     "networking: {backend: {vxlan: {vni: 7, directRouting: true}}}",
     "pods: [{name: web, replicas: 0, ports: [{containerPort: 80, protocol: UDP}]}]",
     "hosts: 0",
+    "pods: {perNode: 1}\nexpect: [{name: x, allow: [p1 -> p2:80], deny: p2 -> p1}, {perf: p1 -> p2, above: 1mbit, seconds: 3}]",
 ]
 BAD = [
     "[]",
@@ -144,6 +145,11 @@ BAD = [
     "pods: [{name: web, ports: [{containerPort: 65536}]}]",
     "pods: 4",
     "internet: maybe",
+    "expect: []",
+    "expect: [{allow: node/n1}]",
+    "expect: [{allow: [[]]}]",
+    "expect: [{perf: node/n1 -> node/n2, above: 1mbit, seconds: 0}]",
+    "expect: [{rtt: node/n1 -> node/n2, under: 1ms}]",
 ]
 
 

@@ -7,8 +7,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from kemu.api.cluster import Cluster
+from kemu.api.status import Status
 from kemu.api.topology import Topology
+from kemu.base.reporter import SILENT, Reporter
+from kemu.cluster import lifecycle
 from kemu.plan.codec import SCHEMA, kind_of, to_dict
+from kemu.plan.diff import diff
 from kemu.plan.objects import Netns, Object, place
 from kemu.plan.select import select
 from kemu.plan.show import command, show_script
@@ -52,6 +57,25 @@ def view(topology: Topology, *, force: bool = False, endpoint: str | None = None
     if endpoint is not None:
         objects = select(plan, find_endpoint(topology.model, endpoint, namespace=namespace))
     return PlanView(cluster=topology.name, objects=tuple(objects), warnings=plan.warnings)
+
+
+def changes(topology: Topology, *, force: bool = False, reporter: Reporter = SILENT) -> Status:
+    """Return what `up` would change: in the running cluster, or, where there is none, everything that it would make."""
+    if topology.name in lifecycle.find_clusters():
+        return Cluster(topology.name).compare(topology, force=force, reporter=reporter)
+    reporter.warn(f"there is no cluster {topology.name}: up would make all of it")
+    plan = topology.plan(force=force)
+    return Status(
+        cluster=topology.name,
+        backend=topology.backend,
+        state="drifted",
+        changes=diff(plan, (), {}),
+        live=(),
+        warnings=plan.warnings,
+        nodes=len(topology.model.nodes),
+        pods=len(topology.model.pods),
+        objects=len(plan),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,8 @@ from itertools import groupby
 
 import click
 
-from kemu.api import Cluster, Topology
-from kemu.api.planning import PlanView, differences, view, with_backend
+from kemu.api import Topology
+from kemu.api.planning import PlanView, changes, differences, view, with_backend
 from kemu.cli import complete, options
 from kemu.cli.output import print_json, print_table
 from kemu.cli.progress import reporting
@@ -21,7 +21,12 @@ from kemu.cli.settings import SETTINGS
 @options.force
 @click.option("--for", "endpoint", metavar="ENDPOINT", help="Only what serves this pod, node or host.")
 @click.option("--against", metavar="BACKEND", shell_complete=complete.backends, help="What another backend would make instead.")
-@click.option("--diff", "changes", is_flag=True, help="What up would change in the running cluster (needs root).")
+@click.option(
+    "--diff",
+    "compare",
+    is_flag=True,
+    help="What up would change in the running cluster (needs root), or make where there is none.",
+)
 @options.namespace
 @options.output("tree", "ip", "json", "count")
 @options.common
@@ -32,14 +37,14 @@ def command(
     force: bool,
     endpoint: str | None,
     against: str | None,
-    changes: bool,
+    compare: bool,
 ) -> int:
     """Show what up would make: as a tree, as the ip, bridge and nft commands that a person would type, or in numbers. Needs no rights.
 
     With --diff it exits with 1 if up would change anything.
     """
     topology = Topology.load(file, backend=backend, sets=sets)
-    if changes:
+    if compare:
         return _show_changes(topology, force=force)
     chosen = view(topology, force=force, endpoint=endpoint, namespace=SETTINGS.namespace)
     for warning in chosen.warnings:
@@ -78,7 +83,7 @@ def _show_differences(here: PlanView, there: PlanView) -> None:
 
 def _show_changes(topology: Topology, *, force: bool) -> int:
     with reporting() as progress:
-        status = Cluster.find(topology.name).compare(topology, force=force, reporter=progress)
+        status = changes(topology, force=force, reporter=progress)
     if SETTINGS.output == "json":
         print_json(status.to_dict())
     else:

@@ -61,8 +61,14 @@ def _hosts(topology: Topology) -> Rows:
 
 def _namespaces(topology: Topology) -> Rows:
     labels = {one.name: dict(one.labels) for one in topology.namespaces}
-    names = dict.fromkeys(["default", *labels, *(pod.namespace for pod in topology.pods)])
-    return [(name, sum(pod.namespace == name for pod in topology.pods), labels.get(name, {})) for name in names]
+    return [
+        (name, sum(pod.namespace == name for pod in topology.pods), labels.get(name, {})) for name in namespace_names(topology)
+    ]
+
+
+def namespace_names(topology: Topology) -> list[str]:
+    """Return the Kubernetes namespaces that there are: default, those of the file, and those of its pods."""
+    return list(dict.fromkeys(["default", *(one.name for one in topology.namespaces), *(pod.namespace for pod in topology.pods)]))
 
 
 def _segments(topology: Topology) -> Rows:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import click
 
 from kemu.api import Cluster
-from kemu.api.listing import Listing, list_kind
+from kemu.api.listing import Listing, list_kind, namespace_names
 from kemu.cli import complete, options
 from kemu.cli.output import print_json, print_table
 from kemu.cli.settings import SETTINGS
@@ -46,7 +46,7 @@ def command(kind: str, name: str | None) -> None:
         case "name":
             click.echo("\n".join(name for listing in listings for name in _names(listing)))
         case _:
-            _print(listings)
+            _print(listings, namespace_names(cluster.model))
 
 
 def _names(listing: Listing) -> list[str]:
@@ -68,11 +68,23 @@ def _kinds(word: str) -> list[str]:
     raise click.UsageError(f'there is no kind "{word}"; there are {", ".join(_KINDS)} and all')
 
 
-def _print(listings: Sequence[Listing]) -> None:
-    for i, listing in enumerate(one for one in listings if one.rows or len(listings) == 1):
+def _print(listings: Sequence[Listing], namespaces: Sequence[str]) -> None:
+    found = [one for one in listings if one.rows]
+    for i, listing in enumerate(found):
         if i:
             click.echo()
         print_table([key.upper() for key in listing.keys], [[_show(cell) for cell in row] for row in listing.rows])
+    if not found:
+        click.echo(_nothing(namespaces), err=True)
+
+
+def _nothing(namespaces: Sequence[str]) -> str:
+    """Say that there is nothing to show, as kubectl does, and whether there is such a namespace at all."""
+    namespace = _namespace()
+    if namespace is None:
+        return "No resources found"
+    hint = "" if namespace in namespaces else f": there is no such namespace; there are {', '.join(namespaces)}"
+    return f"No resources found in {namespace} namespace{hint}"
 
 
 def _show(cell: object) -> object:

@@ -121,6 +121,17 @@ def test_exec_hands_back_exit_codes_and_surroundings(kemu: Kemu) -> None:
     assert kemu.ok("exec", "a", "--", "ls", "/sys/class/net").split() == ["eth0", "lo"]
 
 
+def test_get_says_when_there_is_nothing_to_show(kemu: Kemu) -> None:
+    kemu.up("nodes: 1\nnamespaces: [{name: empty}]\n")
+    for words, said in (
+        (["-n", "nope"], "No resources found in nope namespace: there is no such namespace; there are default, empty\n"),
+        (["-n", "empty"], "No resources found in empty namespace\n"),
+        ([], "No resources found\n"),
+    ):
+        done = kemu.call("get", "pods", *words)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", said)
+
+
 def test_the_prompt_of_a_shell_tells_where_it_is(kemu: Kemu) -> None:
     kemu.up()
     code, screen = kemu.on_terminal("shell", "c", typed="echo in-$(hostname)\nexit 3\n")

@@ -54,12 +54,10 @@ def compare(
 
 def _check_free(candidates: Sequence[Candidate]) -> None:
     there = set(lifecycle.find_clusters())
-    for candidate in candidates:
-        if candidate.topology.name in there:
-            raise StateError(
-                f"a cluster {candidate.topology.name} is there: another comparison, or one that was killed",
-                hint=f"kemu down {candidate.topology.name}",
-            )
+    taken = [candidate.topology.name for candidate in candidates if candidate.topology.name in there]
+    if taken:
+        what = f"a cluster {taken[0]} is" if len(taken) == 1 else f"clusters {', '.join(taken)} are"
+        raise StateError(f"{what} there: another comparison, or one that was killed", hint=f"kemu down {' '.join(taken)}")
 
 
 def _try(candidate: Candidate, stack: ExitStack, reporter: Reporter) -> Verdict:

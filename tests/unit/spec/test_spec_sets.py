@@ -136,3 +136,31 @@ def test_a_value_that_is_no_yaml_is_refused() -> None:
 
 def test_a_file_that_is_no_mapping_is_refused_before_its_changes() -> None:
     assert problems("- a", "nodes=2") == ["a topology: expected a mapping, not a list"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "place", "underlined"),
+    [
+        (["nodes.a.adress=1"], (1, 9), "adress"),
+        (["podz.x=1"], (1, 1), "podz"),
+        (["fabric.link.foo.bar=1"], (1, 13), "foo"),
+        (["nodes.a.labels[a b]=1"], (1, 16), "a b"),
+        (["nodes.a={name: k}", "nodes.k.foo=1"], (1, 9), "foo"),
+    ],
+)
+def test_a_wrong_word_of_a_path_is_shown_in_the_option_itself(
+    changes: list[str], place: tuple[int, int], underlined: str
+) -> None:
+    with pytest.raises(SpecError) as caught:
+        read(FILE, *changes)
+    [mark] = [problem.mark for problem in caught.value.problems]
+    assert mark is not None
+    assert (mark.file, mark.text) == (f"--set {changes[-1]}", changes[-1])
+    assert (mark.line, mark.column) == place
+    assert mark.text[mark.column - 1 :][: mark.width] == underlined
+
+
+def test_a_wrong_value_that_another_change_entered_stays_in_its_own_option() -> None:
+    with pytest.raises(SpecError) as caught:
+        read(FILE, "nodes.a={name: k, adress: 3}", "nodes.k.labels.x=y")
+    assert [problem.mark and problem.mark.file for problem in caught.value.problems] == ["--set nodes.a={name: k, adress: 3}"]

@@ -16,7 +16,7 @@ from kemu.plan.registry import options_classes, read_topology
 from kemu.spec import model
 from kemu.spec.live import Live, fold
 from kemu.spec.schema import json_schema
-from kemu.spec.source import Source, read_documents
+from kemu.spec.source import Source, decode, read_documents
 from kemu.spec.write import write_topology
 from kemu.spec.yaml_text import find_path, show_yaml
 
@@ -140,10 +140,10 @@ def _lesson(path: Path) -> tuple[str, ...]:
 def load_source(file: str | Path | None = None) -> Source:
     """Return the text of a file, of standard input (`-`), of the bundled topology of that name, or of this directory's own file."""
     if file == STDIN:
-        return Source(name="<stdin>", text=_decode("<stdin>", sys.stdin.buffer.read()))
+        return Source(name="<stdin>", text=decode("<stdin>", sys.stdin.buffer.read()))
     path = find_file(file)
     name = str(file) if file is not None and path == Path(file) else path.name
-    return Source(name=name, text=_decode(name, _read_bytes(path)), path=path.resolve())
+    return Source(name=name, text=decode(name, _read_bytes(path)), path=path.resolve())
 
 
 def find_file(file: str | Path | None) -> Path:
@@ -177,10 +177,3 @@ def _read_bytes(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from None
-
-
-def _decode(name: str, data: bytes) -> str:
-    try:
-        return data.decode()
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{name} cannot be read: byte {error.start} is no UTF-8 text") from None

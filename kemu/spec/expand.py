@@ -44,15 +44,25 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What may be referred to. Where not all could be read, an unknown name is no mistake: it may be one of the others."""
+    """What may be referred to. Where not all could be read, an unknown name is no mistake: it may be one of the others.
+
+    `uncounted` are the names of those of which only the number could not be read: theirs have one behind, w-1.
+    """
 
     noun: str
     known: Sequence[str]
     complete: bool = True
+    uncounted: Sequence[str] = ()
+
+    @property
+    def all_read(self) -> bool:
+        """Whether these are all names there are."""
+        return self.complete and not self.uncounted
 
     def check(self, entry: Entry, key: str, name: str) -> bool:
         """Return whether the name is known; if it is a mistake, note it."""
-        if name not in self.known and self.complete:
+        may_be_there = not self.complete or name.rpartition("-")[0] in self.uncounted
+        if name not in self.known and not may_be_there:
             node = entry.nodes[key]
             parts = node.value if isinstance(node, SequenceNode) else [node]
             where = next((one for one in parts if one.value == name), node)
@@ -68,8 +78,8 @@ def read_entries(root: Entry, key: str) -> tuple[list[Entry], bool]:
     return entries, len(entries) == len(found) and not root.bad(key)
 
 
-def expand_machines(root: Entry, noun: str, segments: Names, *, default: int) -> tuple[list[Draft], bool]:
-    """Return a draft for each node or host, in the order of the file, and whether those are all."""
+def expand_machines(root: Entry, noun: str, segments: Names, *, default: int) -> tuple[list[Draft], Names]:
+    """Return a draft for each node or host, in the order of the file, and their names."""
     key = f"{noun}s"
     number = root.get(key, default)
     if isinstance(number, int):
@@ -77,7 +87,8 @@ def expand_machines(root: Entry, noun: str, segments: Names, *, default: int) ->
     else:
         entries, complete = read_entries(root, key)
     drafts = [draft for entry in entries for draft in _machines(noun, entry, segments)]
-    return drafts, complete and not any(entry.bad("count", "podSubnet") for entry in entries)
+    uncounted = [entry.get("name") for entry in entries if entry.bad("count")]
+    return drafts, Names(noun, [draft.name for draft in drafts], complete, uncounted)
 
 
 def _counted(root: Entry, noun: str, count: int) -> list[Entry]:

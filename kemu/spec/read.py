@@ -127,7 +127,7 @@ def _read_drafts(root: Entry, backends: Mapping[str, type[Any]], backend: str | 
     names = Names("segment", names.known, names.complete and not root.bad("fabric"))
     mtu = fabric_part.get("mtu", fabric.MTU)
     segments = fabric.read_segments(entries, versions, mtu)
-    nodes, complete = expand_machines(root, "node", names, default=NODES)
+    nodes, named = expand_machines(root, "node", names, default=NODES)
     hosts, _ = expand_machines(root, "host", names, default=0)
     internet = way_out.read_internet(root, versions)
     is_known = not root.bad("networking") and not networking_part.bad("ipFamily")
@@ -137,7 +137,7 @@ def _read_drafts(root: Entry, backends: Mapping[str, type[Any]], backend: str | 
         check_overlaps(root.log, [*network.claims(networking_part, networking), *fabric.claims(entries, segments), *outside])
     links = _links(fabric_part, [*nodes, *hosts], mtu)
     fabric.check_mtus([fabric_part, *_link_entries(fabric_part, entries, [*nodes, *hosts])], versions)
-    subnets = _node_subnets(networking_part, networking, nodes) if is_known and complete else {}
+    subnets = _node_subnets(networking_part, networking, nodes) if is_known and named.all_read else {}
     return _Drafts(
         networking=networking,
         fabric=fabric.read_fabric(fabric_part, segments if is_known else ()),
@@ -145,7 +145,7 @@ def _read_drafts(root: Entry, backends: Mapping[str, type[Any]], backend: str | 
         hosts=hosts,
         links=links,
         subnets=subnets,
-        pods=expand_pods(root, Names("node", [node.name for node in nodes], complete), subnets),
+        pods=expand_pods(root, named, subnets),
         internet=internet,
     )
 
@@ -172,6 +172,8 @@ def _link_entries(fabric_part: Entry, segments: Sequence[Entry], machines: Seque
 def _node_subnets(part: Entry, networking: Networking, nodes: Sequence[Draft]) -> dict[str, tuple[IPNetwork, ...]]:
     """Return the nodes' subnets; none where networking or nodes are too wrong to know them."""
     if part.bad("podSubnet", "nodePrefix") or not network.check_prefixes(part, networking):
+        return {}
+    if any(node.entry.bad("podSubnet") for node in nodes):
         return {}
     rows = deal_subnets(part.log, nodes, networking.pod_subnets, networking.node_prefixes)
     return dict(zip((node.name for node in nodes), rows, strict=False))

@@ -24,6 +24,7 @@ __all__ = [
     "ScalarNode",
     "SequenceNode",
     "Source",
+    "decode",
     "find_close",
     "is_null",
     "kind_of",
@@ -117,6 +118,25 @@ class Log:
                     part, f"<< takes a mapping, or a list of them, not {kind_of(part)}", "<<: *NAME, where a mapping has &NAME"
                 )
         return merged
+
+
+def decode(name: str, data: bytes) -> str:
+    """Return the text of a file. Raises SpecError at the first byte that is no UTF-8."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        source = Source(name=name, text=data.decode(errors="replace"))
+        mark = _mark_at(source, len(data[: error.start].decode()))
+        message = f"this is no UTF-8 text: byte {data[error.start]:#04x}"
+        raise SpecError([Problem(message=message, mark=mark, hint="save the file as UTF-8")]) from None
+
+
+def _mark_at(source: Source, position: int) -> Mark:
+    """Return the mark of a character of a text."""
+    before = source.text[:position].splitlines() or [""]
+    is_new_line = source.text[:position].endswith(("\n", "\r"))
+    line, column = (len(before), 0) if is_new_line else (len(before) - 1, len(before[-1]))
+    return source.mark(line, column)
 
 
 def read_documents(source: Source) -> list[Node]:
@@ -221,10 +241,8 @@ def _character_problem(source: Source) -> Problem:
     found = yaml.reader.Reader.NON_PRINTABLE.search(source.text)
     if not found:
         return Problem(message=f"{source.name} is no YAML: it holds a character that YAML forbids")
-    before = source.text[: found.start()].splitlines() or [""]
-    is_new_line = source.text[: found.start()].endswith(("\n", "\r"))
-    line, column = (len(before), 0) if is_new_line else (len(before) - 1, len(before[-1]))
-    return Problem(message=f"YAML forbids this character, {ord(found[0]):#04x}", mark=source.mark(line, column), hint="remove it")
+    message = f"YAML forbids this character, {ord(found[0]):#04x}"
+    return Problem(message=message, mark=_mark_at(source, found.start()), hint="remove it")
 
 
 def _strange(source: Source, root: Node) -> list[Problem]:

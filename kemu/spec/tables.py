@@ -101,7 +101,9 @@ class Table:
         if not self.noun:
             return about
         outer = f"{about.rpartition(': ')[0]}: " if ": " in about else ""
-        names = [value.value for key, value in entries if key.value == "name" and isinstance(value, ScalarNode)]
+        names = [
+            value.value for key, value in entries if key.value == "name" and isinstance(value, ScalarNode) and not is_null(value)
+        ]
         name = f" {shorten(names[0])}" if names and names[0] else ""
         return f"{outer}{self.noun}{name}"
 
@@ -113,12 +115,13 @@ class Table:
         log.wrong(key, f'{title + ": " if title else ""}there is no key "{shorten(key.value)}"', hint)
         return next((name for name in self._ready if hint == f'did you mean "{name}"?'), "")
 
-    def _require(self, node: Node, log: Log, title: str, given: Collection[str]) -> None:
+    def _require(self, node: MappingNode, log: Log, title: str, given: Collection[str]) -> None:
+        empty = {key.value: value for key, value in log.entries(node) if is_null(value)}
         for name, one in self.fields.items():
             if one.required and name not in given:
-                log.wrong(
-                    node, f"{title or self.noun}: the key {name} is missing", one.example and f"such as {name}: {one.example}"
-                )
+                what = "has no value" if name in empty else "is missing"
+                hint = _null_hint(name, empty.get(name)) or (f"such as {name}: {one.example}" if one.example else "")
+                log.wrong(empty.get(name, node), f"{title or self.noun}: the key {name} {what}", hint)
 
     def schema(self) -> dict[str, Any]:
         rows = {name: {"description": one.help, **one.kind.schema()} for name, one in self.fields.items()}
@@ -127,3 +130,8 @@ class Table:
         if self.extensible:
             result["patternProperties"] = {"^x-": {}}
         return {**result, "required": required} if required else result
+
+
+def _null_hint(key: str, node: Node | None) -> str:
+    """Return how the word for nothing is written where a text is meant; empty for another node."""
+    return f'{key}: "{node.value}", in quotes, is a text' if isinstance(node, ScalarNode) and node.value.isalpha() else ""

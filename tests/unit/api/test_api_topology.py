@@ -41,9 +41,12 @@ def test_every_example_plans_and_teaches(example: object) -> None:
 
 def test_a_file_that_is_no_text_is_explained(tmp_path: Path) -> None:
     path = tmp_path / "x.yaml"
-    path.write_bytes(b"nodes: \xff")
-    with pytest.raises(UsageError, match="byte 7 is no UTF-8"):
+    path.write_bytes("nodes: 2\n# für\nname: lä\xff".encode().replace("ÿ".encode(), b"\xff") + b"\n")
+    with pytest.raises(SpecError) as caught:
         kemu.Topology.load(path)
+    [problem] = caught.value.problems
+    assert problem.message == "this is no UTF-8 text: byte 0xff"
+    assert str(problem.mark) == f"{path}:3:9"
 
 
 def test_a_directory_is_no_topology(tmp_path: Path) -> None:
@@ -97,6 +100,16 @@ def test_comparing_needs_two_nodes_with_pods() -> None:
         compare(kemu.Topology.parse(TEXT), ["nosuch"], Request())
     with pytest.raises(UsageError, match="nothing to compare"):
         compare(kemu.Topology.parse(TEXT), [], Request())
+
+
+def test_all_clusters_that_stand_in_the_way_of_a_comparison_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kemu.cluster.lifecycle.find_clusters", lambda: ["t-vs-host-gw", "t-vs-ptp", "t-vs-vxlan"])
+    topology = kemu.Topology.parse("name: t\nnodes: 2\npods: {perNode: 1}\n")
+    with pytest.raises(StateError, match="clusters t-vs-vxlan, t-vs-host-gw are there") as caught:
+        compare(topology, ["vxlan", "host-gw"], Request())
+    assert caught.value.hint == "kemu down t-vs-vxlan t-vs-host-gw"
+    with pytest.raises(StateError, match="a cluster t-vs-vxlan is there"):
+        compare(topology, ["vxlan", "kindnet"], Request())
 
 
 @pytest.mark.parametrize("name", backend_names())

@@ -27,7 +27,7 @@ def endpoints(ctx: click.Context, parameter: click.Parameter, incomplete: str) -
         found = Cluster.find(SETTINGS.cluster or os.environ.get("KEMU_CLUSTER")).endpoints()
     except KemuError:
         return []
-    names = [one.spec.name if one.spec.namespace in ("", "default") else f"{one.spec.namespace}/{one.spec.name}" for one in found]
+    names = [one.spec.short() for one in found]
     return _items([*names, *(one.full for one in found)] if "/" in incomplete else names, incomplete)
 
 

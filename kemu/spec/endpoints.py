@@ -43,6 +43,10 @@ class Endpoint:
         """The name in full, as JSON has it: pod/default/web-1, node/n1."""
         return f"pod/{self.namespace}/{self.name}" if self.kind == "pod" else f"{self.kind}/{self.name}"
 
+    def short(self, namespace: str = "default") -> str:
+        """Return the name as people type it where `namespace` need not be said: web-1, shop/db."""
+        return self.name if self.namespace in ("", namespace) else f"{self.namespace}/{self.name}"
+
     @property
     def shares_node(self) -> bool:
         """Whether it is a pod in its node's network: then netns and addresses are the node's."""
@@ -129,7 +133,8 @@ def _by_name(topology: Topology, text: str, namespace: str) -> Endpoint:
     found = [endpoint for endpoint in all_endpoints(topology) if _fits(endpoint, kind, space, name)]
     if not found:
         raise NotFoundError(
-            f'there is no {kind or "pod, node or host"} "{_shown(match)}" in {topology.name}', hint=_hint(topology, name)
+            f'there is no {kind or "pod, node or host"} "{_shown(match)}" in {topology.name}',
+            hint=_hint(topology, name, namespace),
         )
     if len(found) > 1:
         raise UsageError(f'"{text}" may be {" or ".join(one.full for one in found)}', hint="write it in full")
@@ -158,10 +163,12 @@ def _shown(match: re.Match[str]) -> str:
     return match[0].partition(":")[0]
 
 
-def _hint(topology: Topology, name: str) -> str:
-    names = [endpoint.name for endpoint in all_endpoints(topology)]
-    near = difflib.get_close_matches(name, names, 1)
-    return f'did you mean "{near[0]}"?' if near else f"there are {', '.join(names[:8])}{' …' if len(names) > 8 else ''}"
+def _hint(topology: Topology, name: str, namespace: str) -> str:
+    ends = all_endpoints(topology)
+    near = difflib.get_close_matches(name, [end.name for end in ends], 1)
+    if near:
+        return f'did you mean "{next(end.short(namespace) for end in ends if end.name == near[0])}"?'
+    return f"there are {', '.join(end.short(namespace) for end in ends[:8])}{' …' if len(ends) > 8 else ''}"
 
 
 def read_port(text: str) -> int:

@@ -106,6 +106,8 @@ def test_a_name_that_two_have_must_be_written_in_full() -> None:
         ("web-3", NotFoundError, "did you mean"),
         ("pod/cleint", NotFoundError, 'did you mean "client"?'),
         ("node/web-1", NotFoundError, "did you mean"),
+        ("api", NotFoundError, 'did you mean "shop/api"?'),
+        ("zzz", NotFoundError, "there are web-1, web-2, shop/api, my-shop/db, db, n1, n1, n2 …"),
         ("10.9.9.9", NotFoundError, "kemu get pods"),
         ("svc/web", UsageError, "pods, nodes and hosts"),
         ("deploy/web", UsageError, "pods, nodes and hosts"),
@@ -120,6 +122,12 @@ def test_wrong_endpoints_have_a_hint(text: str, kind: type[KemuError], hint: str
     with pytest.raises(kind) as caught:
         find_endpoint(TOPOLOGY, text)
     assert hint in caught.value.hint
+
+
+def test_hints_leave_out_the_namespace_that_is_meant_anyway() -> None:
+    with pytest.raises(NotFoundError) as caught:
+        find_endpoint(TOPOLOGY, "zzz", namespace="shop")
+    assert caught.value.hint.startswith("there are default/web-1, default/web-2, api, my-shop/db,")
 
 
 def test_all_endpoints_by_kind_in_the_order_of_the_file() -> None:

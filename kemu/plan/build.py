@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from kemu.base.errors import BugError, SpecError
 from kemu.plan import base, internet
-from kemu.plan.objects import Addr, Key, Link, Neigh, Netns, Object, Pfifo, Qdisc, Route
+from kemu.plan.objects import Addr, Key, Link, Neigh, Netns, Object, Pfifo, Qdisc, Route, Sysctl
 from kemu.plan.registry import find_backend
 from kemu.plan.show import kind_word, title
 from kemu.plan.sysctls import is_ipv6_setting, without_ipv6
@@ -43,11 +43,21 @@ def build_plan(topology: Topology, *, force: bool = False) -> Plan:
         raise SpecError(fatal)
     outside = list(internet.desired(topology))
     objects = _unite([*base.desired(topology), *backend.desired(topology, options), *outside])
-    objects |= {item.key: item for item in base.users_settings(topology)}
-    objects = _standing(objects)
+    wished = {item.key: item for item in base.users_settings(topology)}
+    known = {key: item for key, item in objects.items() if key in wished and isinstance(item, Sysctl)}
+    overridden = [_overriding(wished[key], item) for key, item in known.items() if item != wished[key]]
+    objects = _standing({**objects, **wished})
     asked = backend.NEEDS | base.needs(topology) | needs(objects.values()) | (internet.NEEDS if outside else frozenset())
-    warnings = (*(problem.message for problem in problems), *internet.announcements(outside))
+    warnings = (*(problem.message for problem in problems), *internet.announcements(outside), *overridden)
     return Plan(objects=objects, needs=asked, warnings=warnings)
+
+
+def _overriding(wished: Sysctl, known: Sysctl) -> str:
+    """Return the warning that the file's own setting outranks one that kemu makes for a reason."""
+    return (
+        f"{wished.name} of {wished.netns} is {wished.value}, as the file's {wished.origin} want it; "
+        f"{known.origin} need it to be {known.value}, and the network may not work"
+    )
 
 
 def needs(objects: Iterable[Object]) -> frozenset[str]:

@@ -86,6 +86,34 @@ def test_plan_against_another_backend_shows_both_sides(capsys: pytest.CaptureFix
     assert "+ ip -n two.n1 route add 10.244.1.0/24 via 172.18.0.12 dev eth0" in out
 
 
+def test_plan_diff_without_a_cluster_would_make_everything(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("plan", "--diff", "--set", "name=nosuch-cluster") == 1
+    out, err = capsys.readouterr()
+    assert "there is no cluster nosuch-cluster: up would make all of it" in err
+    assert {"nosuch-cluster.n1: namespace is missing", "nosuch-cluster.n1: vxlan flannel.1 is missing"} <= set(out.splitlines())
+
+
+def test_plan_diff_without_a_cluster_in_json_is_a_status(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("plan", "--diff", "--set", "name=nosuch-cluster", "-o", "json") == 1
+    found = json.loads(capsys.readouterr().out)
+    assert (found["schema"], found["state"], {one["action"] for one in found["drift"]}) == ("kemu.status/1", "drifted", {"add"})
+
+
+def test_a_setting_of_the_file_that_outranks_one_of_kemus_is_warned_of(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (place / "two.kemu.yaml").write_text('name: two\nnodes:\n- {name: n1, sysctls: {net.ipv4.ip_forward: "0"}}\n')
+    assert run("validate") == 0
+    assert capsys.readouterr().err == (
+        "warning: net/ipv4/ip_forward of n1 is 0, as the file's sysctls (two.kemu.yaml:3) want it; "
+        "nodes (two.kemu.yaml:3) need it to be 1, and the network may not work\n"
+    )
+
+
+def test_a_setting_that_says_the_same_as_kemu_is_no_warning(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (place / "two.kemu.yaml").write_text('name: two\nnodes:\n- {name: n1, sysctls: {net.ipv4.ip_forward: "1"}}\n')
+    assert run("validate") == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_set_changes_the_file(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("plan", "--set", "networking.backend.vxlan.vni=7", "--set", "name=other") == 0
     out = capsys.readouterr().out

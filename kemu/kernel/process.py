@@ -80,12 +80,20 @@ def attach(surroundings: Surroundings, command: Sequence[str], environment: Mapp
 @contextmanager
 def _kept_terminal() -> Iterator[None]:
     """Have the terminal belong to the same process group after the block: a shell takes it, and cannot name ours to give it back."""
-    group = os.tcgetpgrp(0) if os.isatty(0) else None
+    group = _terminals_group()
     yield
     if group is not None:
         signal.signal(signal.SIGTTOU, signal.SIG_IGN)
         with suppress(OSError):  # the terminal may be gone with its window
             os.tcsetpgrp(0, group)
+
+
+def _terminals_group() -> int | None:
+    """Return the process group that the terminal on standard input belongs to; None if there is none, or it is not this session's."""
+    try:
+        return os.tcgetpgrp(0)
+    except OSError:
+        return None
 
 
 def _catch_signals() -> Callable[[int], None]:

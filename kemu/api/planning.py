@@ -16,17 +16,18 @@ from kemu.plan.codec import SCHEMA, kind_of, to_dict
 from kemu.plan.diff import diff
 from kemu.plan.objects import Netns, Object, place
 from kemu.plan.select import select
-from kemu.plan.show import command, show_script
+from kemu.plan.show import command, show_part, show_script
 from kemu.plan.tree import show_tree
 from kemu.spec.endpoints import find_endpoint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanView:
-    """The kernel objects of a cluster, or a part of them."""
+    """The kernel objects of a cluster, or the part of them that serves the endpoint `whom`."""
 
     cluster: str
     objects: tuple[Object, ...]
+    whom: str = ""
     warnings: tuple[str, ...] = ()
 
     def place(self, netns: str) -> str:
@@ -34,8 +35,8 @@ class PlanView:
         return place(self.cluster, netns)
 
     def script(self) -> str:
-        """Return the commands that a person would type, as a script for bash."""
-        return show_script(self.objects, self.cluster)
+        """Return the commands that a person would type: as a script for bash, or of a part to be read."""
+        return show_part(self.objects, self.cluster, self.whom) if self.whom else show_script(self.objects, self.cluster)
 
     def tree(self) -> str:
         """Return every namespace with what is in it."""
@@ -53,10 +54,10 @@ class PlanView:
 def view(topology: Topology, *, force: bool = False, endpoint: str | None = None, namespace: str = "default") -> PlanView:
     """Return a topology's plan; with `endpoint` only the part that serves it."""
     plan = topology.plan(force=force)
-    objects: Iterable[Object] = plan
-    if endpoint is not None:
-        objects = select(plan, find_endpoint(topology.model, endpoint, namespace=namespace))
-    return PlanView(cluster=topology.name, objects=tuple(objects), warnings=plan.warnings)
+    if endpoint is None:
+        return PlanView(cluster=topology.name, objects=tuple(plan), warnings=plan.warnings)
+    whom = find_endpoint(topology.model, endpoint, namespace=namespace)
+    return PlanView(cluster=topology.name, objects=tuple(select(plan, whom)), whom=whom.full, warnings=plan.warnings)
 
 
 def changes(topology: Topology, *, force: bool = False, reporter: Reporter = SILENT) -> Status:

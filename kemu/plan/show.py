@@ -325,9 +325,19 @@ _FORWARDING = {4: "forwarding", 6: "force_forwarding"}
 
 def show_script(objects: Iterable[Object], cluster: str) -> str:
     """Return a bash script that makes a plan, as `kemu up` would, on a machine where none of it is."""
-    sections = _sections(list(objects), cluster)
+    sections = _sections(list(objects), cluster, namespace="namespace {}")
     return "\n".join([_HEAD.format(cluster=cluster, baseline=_baseline()), *filter(None, sections)]) + "\n"
 
+
+def show_part(objects: Iterable[Object], cluster: str, whom: str) -> str:
+    """Return the commands for the part of a plan that serves somebody: to be read, for alone it is no script that makes anything."""
+    sections = _sections(list(objects), cluster, namespace="ip netns add {0} && ip -n {0} link set lo alias kemu:{0} up")
+    return "\n".join([_PART_HEAD.format(cluster=cluster, whom=whom), *filter(None, sections)]) + "\n"
+
+
+_PART_HEAD = """\
+# What serves {whom} in the cluster {cluster}. The whole, a script with the settings of new namespaces, is without --for.
+"""
 
 _HEAD = """\
 #!/bin/bash
@@ -351,10 +361,11 @@ def _baseline() -> str:
     return "\n".join(f"{name}={value}" for name, value in IPV4_BASELINE.items())
 
 
-def _sections(objects: list[Object], cluster: str) -> Iterator[str]:
+def _sections(objects: list[Object], cluster: str, *, namespace: str) -> Iterator[str]:
+    """Yield the commands for objects in the order in which they work; `namespace` is what makes one, with {} for its name."""
     links = [item for item in objects if isinstance(item, Link)]
     devices = {(link.netns, link.name): link for link in links}
-    yield _section("Namespaces", (f"namespace {cluster}.{item.netns}" for item in objects if isinstance(item, Netns)))
+    yield _section("Namespaces", (namespace.format(place(cluster, item.netns)) for item in objects if isinstance(item, Netns)))
     early, late = _split_settings([item for item in objects if isinstance(item, Sysctl)], devices)
     yield _section("Settings of whole namespaces", (command(item, cluster) for item in early))
     for heading, kind in (("Bridges", Bridge), ("Veth pairs", Veth), ("Tunnels", Vxlan)):

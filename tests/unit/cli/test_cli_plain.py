@@ -76,6 +76,9 @@ def test_plan_for_an_endpoint_leaves_other_pods_out(capsys: pytest.CaptureFixtur
     out = capsys.readouterr().out
     assert "two.default.c" in out
     assert "two.default.a" not in out
+    assert out.startswith("# What serves pod/default/c in the cluster two. ")
+    assert "\nip netns add two.default.c && ip -n two.default.c link set lo alias kemu:two.default.c up\n" in out
+    assert "rp_filter" not in out
     assert "route add 10.244.1.0/24 via 10.244.1.0 dev flannel.1 onlink" in out
 
 

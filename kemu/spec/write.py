@@ -283,14 +283,9 @@ class _Writer:
         plain = [{"name": f"{prefix}{number}"} for number in range(1, len(machines) + 1)]
         if [{"name": one.name, **self._values(one)} for one in machines] == plain:
             return len(machines)
-        entries = []
-        for run in self._runs(machines, lambda one: self._values(one, without=self._dealt(one))):
-            entries += self._run_of_machines(run)
-        return entries
-
-    def _dealt(self, machine: Node | Host) -> tuple[str, ...]:
-        """Return the fields in which the copies of one entry may differ."""
-        return ("segment",) if isinstance(machine, Node) else ()
+        dealt = ("segment",) if prefix == "n" else ()  # copies of a node may take turns on several, those of a host not
+        runs = self._runs(machines, lambda one: self._values(one, without=dealt))
+        return [entry for run in runs for entry in self._run_of_machines(run)]
 
     def _run_of_machines(self, run: Sequence[Node | Host]) -> list[Entry]:
         """Return one entry for all, on one segment or dealt out to several in turn, or else one for each."""
@@ -304,29 +299,28 @@ class _Writer:
         return [{"name": _stem(run[0]), "count": len(run), **where, **values}]
 
     def _pods(self) -> Any:
-        """Return the pods: {perNode: …} where that says all, else an entry for each or for many."""
-        pods = self.topology.pods
-        each = self._per_node(pods)
-        if each and [one.name for one in pods] == [f"p{number}" for number in range(1, len(pods) + 1)]:
-            values = [self._values(one) for one in pods]
-            if not self._pinned_pods() and all(one == values[0] for one in values):
-                return {"perNode": each, **values[0]}
-        return [entry for run in self._runs(pods, self._values) for entry in self._run_of_pods(run)]
+        """Return the pods: {perNode: …} where that says all, else an entry for each or for many.
 
-    def _pinned_pods(self) -> bool:
-        """Say whether a pod is not where it would come by itself: then each says where it is."""
-        return any(self._is_pinned(one, "node") for one in self.topology.pods)
+        If one of them is not where it would come by itself, each says where it is.
+        """
+        pods = self.topology.pods
+        placed = any((kind, field) == ("Pod", "node") for kind, _, field in self.pins)
+        each = self._per_node(pods)
+        if each and not placed and [one.name for one in pods] == [f"p{number}" for number in range(1, len(pods) + 1)]:
+            values = [self._values(one) for one in pods]
+            if all(one == values[0] for one in values):
+                return {"perNode": each, **values[0]}
+        return [entry for run in self._runs(pods, self._values) for entry in self._run_of_pods(run, placed=placed)]
 
     def _per_node(self, pods: Sequence[Pod]) -> int:
         """Return how many of the pods are on each node, 0 if not node by node equally many."""
         each = len(pods) // len(self.topology.nodes)
         return each if [one.node for one in pods] == [node.name for node in self.topology.nodes for _ in range(each)] else 0
 
-    def _run_of_pods(self, run: Sequence[Pod]) -> list[Entry]:
+    def _run_of_pods(self, run: Sequence[Pod], *, placed: bool) -> list[Entry]:
         first = run[0]
         if len(run) == 1 or self._is_pinned(first, "node"):
-            places = {"node": True} if self._pinned_pods() else {}
-            return [{"name": one.name, **({"node": one.node} if places else {}), **self._values(one)} for one in run]
+            return [{"name": one.name, **({"node": one.node} if placed else {}), **self._values(one)} for one in run]
         return [{"name": _stem(first), **self._number(run), **self._values(first)}]
 
     def _number(self, run: Sequence[Pod]) -> Entry:

@@ -10,7 +10,7 @@ from kemu.kernel.messages import CERTAIN, TICK_NANOSECONDS
 from kemu.kernel.netlink import attributes
 from kemu.kernel.netns import Handle
 from kemu.plan.objects import Foreign, Netem, Pfifo, Qdisc, Tbf
-from kemu.plan.shape import RATIO_DIGITS, round_burst
+from kemu.plan.shape import RATIO_DIGITS, TIME_DIGITS, round_burst
 
 _KIND, _OPTIONS = 1, 2
 #: What netem can do beside: a nested or plain attribute that is not all zeros, and the word for it.
@@ -73,8 +73,8 @@ def _netem(options: bytes) -> Netem:
     [reorder] = struct.unpack_from("I", found[messages.NETEM_REORDER])
     return Netem(
         limit_packets=limit,
-        delay_seconds=delay / 1e9,
-        jitter_seconds=jitter / 1e9,
+        delay_seconds=round(delay / 1e9, TIME_DIGITS),
+        jitter_seconds=round(jitter / 1e9, TIME_DIGITS),
         loss_ratio=_ratio(loss),
         duplicate_ratio=_ratio(duplicate),
         reorder_ratio=_ratio(reorder) if gap else 0.0,

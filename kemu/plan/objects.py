@@ -260,7 +260,7 @@ class Tbf:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Netem:
-    """Delays, loses, doubles and reorders packets. Seconds are whole nanoseconds, ratios have eight digits."""
+    """Delays, loses, doubles and reorders packets. Seconds are whole microseconds, ratios have eight digits."""
 
     limit_packets: int
     delay_seconds: float = 0.0

@@ -12,6 +12,7 @@ from kemu.base.marks import Origin
 from kemu.plan.objects import Netem, Pfifo, Qdisc, Tbf
 from kemu.spec.model import Shape
 
+TIME_DIGITS = 6  # microseconds: tc knows nothing finer, and makes less of one. Source: tc_core_time2tick, iproute2 tc/tc_core.c
 RATIO_DIGITS = 8  # netem's own numbers are a little finer
 ETHERNET_HEADER = 14
 _BURST_SECONDS = 0.004
@@ -58,8 +59,8 @@ def _queue(bits: int, wanted: Shape, frame: int) -> int:
 def _netem(wanted: Shape, frame: int) -> Netem:
     return Netem(
         limit_packets=_room(wanted, frame),
-        delay_seconds=_nanoseconds(wanted.delay_seconds),
-        jitter_seconds=_nanoseconds(wanted.jitter_seconds),
+        delay_seconds=round(wanted.delay_seconds, TIME_DIGITS),
+        jitter_seconds=round(wanted.jitter_seconds, TIME_DIGITS),
         loss_ratio=round(wanted.loss_ratio, RATIO_DIGITS),
         duplicate_ratio=round(wanted.duplicate_ratio, RATIO_DIGITS),
         reorder_ratio=round(wanted.reorder_ratio, RATIO_DIGITS),
@@ -72,7 +73,3 @@ def _room(wanted: Shape, frame: int) -> int:
     if wanted.rate_bits_per_second is None:
         return max(_ENDLESS_QUEUE, math.ceil(away * _ENDLESS_PACKETS_A_SECOND))
     return _queue(wanted.rate_bits_per_second, wanted, frame) + math.ceil(wanted.rate_bits_per_second / 8 * away / frame)
-
-
-def _nanoseconds(seconds: float) -> float:
-    return round(seconds * 1e9) / 1e9

@@ -151,21 +151,12 @@ def _discipline(qdisc: Qdisc) -> list[str]:
 
 
 def _impairments(netem: Netem) -> list[str]:
-    jitter = [_time(netem.jitter_seconds)] if netem.jitter_seconds else []
-    words = ["delay", _time(netem.delay_seconds), *jitter] if netem.delay_seconds else []
+    jitter = [write_duration(netem.jitter_seconds)] if netem.jitter_seconds else []
+    words = ["delay", write_duration(netem.delay_seconds), *jitter] if netem.delay_seconds else []
     for name in ("loss", "duplicate", "reorder"):
         ratio = getattr(netem, f"{name}_ratio")
         words += [name, write_ratio(ratio)] if ratio else []
     return words
-
-
-def _time(seconds: float) -> str:
-    """Return a duration for tc, which knows no nanoseconds, and cuts off what is left of one: half of one more, so that none is lost.
-
-    Source: get_time64, iproute2 lib/utils.c.
-    """
-    microseconds, rest = divmod(round(seconds * 1e9), 1000)
-    return f"{microseconds}.{rest:03}5us" if rest else write_duration(seconds)
 
 
 def show_discipline(qdisc: Qdisc) -> str:

@@ -12,6 +12,8 @@ from vm_machine import shell
 from kemu import Cluster, Topology
 from kemu.api.perf import Request
 from kemu.api.planning import view
+from kemu.cluster import lifecycle
+from kemu.plan.drift import show_change
 
 pytestmark = pytest.mark.vm("qdisc:netem", "qdisc:tbf")
 
@@ -33,22 +35,25 @@ _PLAIN = "networking: {backend: host-gw}\nnodes: 2\npods: {perNode: 1}\n"
 
 
 @pytest.fixture(scope="module")
-def bring_up() -> Iterator[Callable[[str], Cluster]]:
-    """Bring the cluster of these tests up with another text each time."""
+def every() -> Iterator[Topology]:
+    """A topology with every key of a link; what was brought up of it goes in the end."""
+    yield Topology.parse(f"name: kv-every\n{_EVERYTHING}", file="/nowhere/kv-every.yaml")
+    Cluster("kv-every").down()
 
-    def bring(text: str) -> Cluster:
-        return Cluster.up(Topology.parse(f"name: kv-netem\n{text}", file="/nowhere/kv-netem.yaml"), reset=True)
 
-    yield bring
-    Cluster("kv-netem").down()
+@pytest.fixture(scope="module")
+def shared_pair() -> Iterator[Cluster]:
+    """Two nodes with a pod each; the neighbours have met."""
+    with Cluster.up(Topology.parse(f"name: kv-pair\n{_PLAIN}", file="/nowhere/kv-pair.yaml")) as cluster:
+        _ping(cluster, "-c1")
+        yield cluster
 
 
 @pytest.fixture
-def pair(bring_up: Callable[[str], Cluster]) -> Cluster:
-    """Two nodes with a pod each, their links plain; the neighbours have met."""
-    cluster = bring_up(_PLAIN)
-    _ping(cluster, "-c1")
-    return cluster
+def pair(shared_pair: Cluster) -> Iterator[Cluster]:
+    """The same, with plain links before each test."""
+    yield shared_pair
+    shared_pair.reset_links()
 
 
 def _ping(cluster: Cluster, *words: str, ends: tuple[str, str] = ("p1", "p2")) -> str:
@@ -83,8 +88,8 @@ def _sent(cluster: Cluster) -> int:
     return int(root["bytes"])
 
 
-def test_everything_comes_up_as_planned_and_is_mended(bring_up: Callable[[str], Cluster]) -> None:
-    cluster = bring_up(_EVERYTHING)
+def test_everything_comes_up_as_planned_and_is_mended(every: Topology) -> None:
+    cluster = Cluster.up(every)
     assert cluster.status().drift == []
     damages = {
         "n2 qdisc change dev eth0 root handle 1: netem delay 5ms corrupt 1%": "more is corrupt, should be none",
@@ -93,20 +98,19 @@ def test_everything_comes_up_as_planned_and_is_mended(bring_up: Callable[[str], 
         "n1 qdisc del dev eth0 parent 1:1": "qdisc netem on eth0 1:1 is missing",
         "router qdisc replace dev eth0 root handle 9: netem delay 20ms": "handle is 9:, should be 1:",
     }
-    shell("\n".join(f"tc -n kv-netem.{damage}" for damage in damages))
+    shell("\n".join(f"tc -n kv-every.{damage}" for damage in damages))
     drift = "\n".join(cluster.status().drift)
     assert [said for said in damages.values() if said not in drift] == []
-    bring_up(_EVERYTHING)
+    Cluster.up(every)
     assert cluster.status().drift == []
 
 
-def test_the_printed_script_makes_the_same(bring_up: Callable[[str], Cluster]) -> None:
-    Cluster("kv-netem").down()
+def test_the_printed_script_makes_the_same(every: Topology) -> None:
+    Cluster(every.name).down()
     shell("modprobe -a br_netfilter")
-    shell(view(Topology.parse(f"name: kv-netem\n{_EVERYTHING}")).script())
-    result = bring_up(_EVERYTHING).result
-    assert result is not None
-    assert (result.made, result.changes) == (False, 0)
+    shell(view(every).script())
+    changes = lifecycle.compare(every.name, every.plan()).changes
+    assert [show_change(change, every.name) for change in changes] == []
 
 
 def test_each_direction_has_its_own_delay_and_is_changed_live(pair: Cluster) -> None:

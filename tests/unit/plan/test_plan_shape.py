@@ -69,7 +69,7 @@ def test_a_burst_survives_the_kernels_ticks(bits: int) -> None:
 def test_values_are_rounded_as_netem_counts() -> None:
     [netem] = _shaped(delay_seconds=0.0123456789, loss_ratio=1 / 3)
     assert isinstance(netem.detail, Netem)
-    assert (netem.detail.delay_seconds, netem.detail.loss_ratio) == (0.012345679, 0.33333333)
+    assert (netem.detail.delay_seconds, netem.detail.loss_ratio) == (0.012346, 0.33333333)
 
 
 def test_a_rate_is_in_whole_bytes() -> None:

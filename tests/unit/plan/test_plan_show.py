@@ -12,7 +12,7 @@ from kemu.base.marks import Mark, Origin
 from kemu.plan.codec import KINDS, from_dict, kind_of, to_dict
 from kemu.plan.diff import Change
 from kemu.plan.drift import read_blocks, show_change, to_drift
-from kemu.plan.objects import Addr, Bridge, BridgePort, Link, Netem, Netns, NftTable, Object, Qdisc, Route, Sysctl, Veth
+from kemu.plan.objects import Addr, Bridge, BridgePort, Link, Netns, NftTable, Object, Route, Sysctl, Veth
 from kemu.plan.show import command, title
 
 _COMMANDS = {
@@ -252,9 +252,3 @@ def test_blocks_of_a_table() -> None:
 )
 def test_a_qdisc_is_a_command_of_tc(name: str, words: str) -> None:
     assert command(SAMPLES[name], "demo") == f"tc -n demo.n1 qdisc add dev eth0 {words}"
-
-
-def test_nanoseconds_are_written_as_tc_reads_them() -> None:
-    netem = Qdisc(netns="n1", dev="eth0", parent="root", handle="1:", detail=Netem(limit_packets=9, delay_seconds=123456e-9))
-    assert command(netem, "demo").endswith("netem limit 9 delay 123.4565us")
-    assert all(int(float(f"{ns // 1000}.{ns % 1000:03}5") * 1000) == ns for ns in range(1, 100_000, 7))

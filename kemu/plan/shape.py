@@ -19,6 +19,8 @@ _BURST_SECONDS = 0.004
 _BURST_FRAMES = 4
 _QUEUE_SECONDS = 0.05
 _QUEUE_FRAMES = 50
+_CUTTING_RATE = 40 * 10**9  # more than a machine sends in single frames
+_CUTTING_STEP = 2048  # bytes: that of round_burst at this rate
 _ENDLESS_QUEUE = 1000
 _ENDLESS_PACKETS_A_SECOND = 1_000_000  # full-sized, 12 Gbit/s
 
@@ -26,15 +28,25 @@ _ENDLESS_PACKETS_A_SECOND = 1_000_000  # full-sized, 12 Gbit/s
 def shape(netns: str, dev: str, wanted: Shape, mtu: int, origin: Origin) -> Iterator[Qdisc]:
     """Yield the queueing disciplines of a device that sends as `wanted`; none for a plain one. `mtu` is the device's."""
     frame = mtu + ETHERNET_HEADER
-    bits = wanted.rate_bits_per_second
-    if bits is not None:
-        yield Qdisc(netns=netns, dev=dev, parent="root", handle="1:", detail=_bucket(bits, wanted, frame), origin=origin)
-    parent, handle = ("1:1", "2:") if bits is not None else ("root", "1:")
+    bucket = _find_bucket(wanted, frame)
+    if bucket is not None:
+        yield Qdisc(netns=netns, dev=dev, parent="root", handle="1:", detail=bucket, origin=origin)
+    parent, handle = ("1:1", "2:") if bucket is not None else ("root", "1:")
     if wanted.is_impaired:
         yield Qdisc(netns=netns, dev=dev, parent=parent, handle=handle, detail=_netem(wanted, frame), origin=origin)
     elif wanted.queue_packets is not None:
         detail = Pfifo(limit_packets=wanted.queue_packets)
         yield Qdisc(netns=netns, dev=dev, parent=parent, handle=handle, detail=detail, origin=origin)
+
+
+def _find_bucket(wanted: Shape, frame: int) -> Tbf | None:
+    """Return the bucket for a rate, or, where netem throws dice for each packet, one that only cuts large packets into frames."""
+    if wanted.rate_bits_per_second is not None:
+        return _bucket(wanted.rate_bits_per_second, wanted, frame)
+    if any((wanted.jitter_seconds, wanted.loss_ratio, wanted.duplicate_ratio, wanted.reorder_ratio)):
+        burst = math.ceil(frame / _CUTTING_STEP) * _CUTTING_STEP
+        return Tbf(rate_bits_per_second=_CUTTING_RATE, burst_bytes=burst, limit_bytes=burst)
+    return None
 
 
 def _bucket(bits: int, wanted: Shape, frame: int) -> Tbf:

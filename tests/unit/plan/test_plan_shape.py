@@ -45,6 +45,17 @@ def test_delay_alone_is_netem_with_room_for_a_fast_sender() -> None:
     assert netem.detail == Netem(limit_packets=40_000, delay_seconds=0.04)
 
 
+@pytest.mark.parametrize("key", ["jitter_seconds", "loss_ratio", "duplicate_ratio", "reorder_ratio"])
+def test_dice_are_thrown_for_single_frames(key: str) -> None:
+    for mtu, burst in ((1500, 2048), (9000, 10240), (576, 2048)):
+        bucket, netem = shape("n1", "eth0", Shape(delay_seconds=0.01, **{key: 0.01}), mtu, _ORIGIN)
+        assert _places([bucket, netem]) == [("root", "1:", "tbf"), ("1:1", "2:", "netem")]
+        assert bucket.detail == Tbf(rate_bits_per_second=40 * 10**9, burst_bytes=burst, limit_bytes=burst)
+        assert round_burst(burst, 40 * 10**9) == burst
+        assert isinstance(netem.detail, Netem)
+        assert netem.detail.limit_packets >= 10_000
+
+
 def test_a_rate_with_a_delay_is_a_bucket_above_netem() -> None:
     bucket, netem = _shaped(rate_bits_per_second=100 * _MBIT, delay_seconds=0.04, queue_packets=100)
     assert _places([bucket, netem]) == [("root", "1:", "tbf"), ("1:1", "2:", "netem")]
@@ -67,7 +78,7 @@ def test_a_burst_survives_the_kernels_ticks(bits: int) -> None:
 
 
 def test_values_are_rounded_as_netem_counts() -> None:
-    [netem] = _shaped(delay_seconds=0.0123456789, loss_ratio=1 / 3)
+    [netem] = _shaped(delay_seconds=0.0123456789, loss_ratio=1 / 3)[1:]
     assert isinstance(netem.detail, Netem)
     assert (netem.detail.delay_seconds, netem.detail.loss_ratio) == (0.012346, 0.33333333)
 

@@ -37,6 +37,13 @@ def pytest_report_collectionfinish() -> list[str]:
     return [f"{len(_left_out)} tests of tests/vm deselected: {reason}"] if _left_out else []
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Tell a failure at once: the machine may be stopped before the end, where they are told again."""
+    if report.failed and "KEMU_VM" in os.environ:
+        sys.__stderr__.write(f"\n{report.nodeid}, {report.when}:\n{report.longreprtext}\n")
+
+
 @pytest.fixture(autouse=True)
 def _the_kernel_has_what_the_test_is_for(request: pytest.FixtureRequest) -> Iterator[None]:
     yield

@@ -105,9 +105,15 @@ def _block_differences(name: str, one: str | None, other: str | None) -> Iterato
 
 def _lines(lines: Counter[str], what: str) -> str:
     """Return what is wrong with lines, the first of them in quotes."""
-    found = [f'"{line if len(line) <= _WIDTH else f"{line[:_WIDTH]}…"}"' for line in lines.elements()]
+    found = [_quoted(line) for line in lines.elements()]
     others = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     return f"{', '.join(found[:_SHOWN])}{others} {what}"
+
+
+def _quoted(line: str) -> str:
+    """Return a line of nft, cut if it is long, in quotes that it does not have itself: names of devices stand in double ones."""
+    mark = "'" if '"' in line else '"'
+    return f"{mark}{line if len(line) <= _WIDTH else f'{line[:_WIDTH]}…'}{mark}"
 
 
 def _word(value: Any) -> str:

@@ -68,6 +68,7 @@ def test_forwarding_of_the_machine_names_what_is_off() -> None:
         (["a", "b", "c"], [], 'chain in: "a", "b" and 1 more are missing'),
         (["a", "b"], ["b", "a"], "chain in: the lines are in another order"),
         (["a", "a"], ["a"], 'chain in: "a" is missing'),
+        (['oifname "x" drop'], [], """chain in: 'oifname "x" drop' is missing"""),
         (["x" * 120], ["b"], f'chain in: "{"x" * 100}…" is missing, "b" should not be there'),
     ],
 )

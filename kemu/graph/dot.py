@@ -18,7 +18,9 @@ def show_dot(picture: Picture) -> str:
     for segment in picture.segments:
         label = "\n".join((segment.name, *segment.subnets))
         lines.append(f"  {_quote(f'segment {segment.name}')} [label={_quote(label)} shape=ellipse]")
-        lines.append(f"  {_quote(f'segment {segment.name}')} -- router [label={_quote(' '.join(segment.router))}]")
+        lines.append(
+            f"  {_quote(f'segment {segment.name}')} -- router [label={_quote(chr(10).join((*segment.router, *segment.uplink)))}]"
+        )
         for machine in segment.machines:
             lines += _machine(machine)
             lines.append(f"  {_id(machine, WIRE)} -- {_quote(f'segment {segment.name}')}{_look(machine)}")
@@ -49,7 +51,9 @@ def _tunnel(tunnel: Tunnel, one: str, other: str) -> str:
 
 
 def _look(machine: Machine) -> str:
-    return "" if machine.is_connected else " [color=red style=dotted label=down]"
+    if not machine.is_connected:
+        return " [color=red style=dotted label=down]"
+    return f" [label={_quote(chr(10).join(machine.link))}]" if machine.link else ""
 
 
 def _fill(pod: PodBox) -> str:

@@ -47,7 +47,7 @@ class Wire:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A line of text that stands alone, beginning at a point."""
+    """A line of text that stands alone, beginning at a point, or ending there if it is of a link."""
 
     x: float
     y: float
@@ -90,7 +90,8 @@ def lay_out(picture: Picture) -> Drawing:
     y = _join_segments(layout, left, y)
     right = _join_tunnels(layout, right)
     y = _trouble(layout, left, y)
-    return Drawing(max(right, _text(picture.title) * 1.4) + _MARGIN, y + 16, (*layout.back, *layout.front))
+    texts = [shape.x + _text(shape.text) for shape in layout.front if isinstance(shape, Label) and shape.look != "link"]
+    return Drawing(max(right, _text(picture.title) * 1.4, *texts) + _MARGIN, y + 16, (*layout.back, *layout.front))
 
 
 # --- rows ----------------------------------------------------------------------------------------------------------------------------
@@ -120,7 +121,8 @@ def _row(layout: _Layout, row: _Row, x: float, y: float) -> tuple[float, float]:
     """Draw a row from a corner on; return where it ends, downwards and to the right."""
     bottom = y + max(_height(machine) for _, machines in row for machine in machines)
     tunnels = [tunnel for tunnel in layout.picture.tunnels if any(_has(machine, tunnel) for _, group in row for machine in group)]
-    wire = bottom + _RAIL * (len(tunnels) + 1) + 10
+    most = max(len(machine.link) for _, machines in row for machine in machines)
+    wire = bottom + _RAIL * (len(tunnels) + 1) + 10 + 13 * max(most - 1, 0)
     for segment, machines in row:  # each wire a little lower than the one before: they lead to the left margin, below each other
         start = x
         for machine in machines:
@@ -135,7 +137,8 @@ def _row(layout: _Layout, row: _Row, x: float, y: float) -> tuple[float, float]:
 
 def _segment(layout: _Layout, segment: SegmentBox, start: float, end: float, y: float) -> None:
     layout.front.append(Wire(((start, y), (end, y)), "segment"))
-    layout.front.append(Label(start, y + _LINE, f"{segment.name}  {' '.join(segment.subnets)}"))
+    uplink = f"  uplink: {', '.join(segment.uplink)}" if segment.uplink else ""
+    layout.front.append(Label(start, y + _LINE, f"{segment.name}  {' '.join(segment.subnets)}{uplink}"))
     layout.wires.setdefault(segment.name, []).append((start, y))
 
 
@@ -162,7 +165,13 @@ def _width(machine: Machine) -> float:
     pods, devices = _pod_width(machine), sum(_device_width(device) + _PAD for device in _chips(machine)) - _PAD
     in_row = min(len(machine.shown_pods), PODS_A_ROW)
     bars = max((_text(_bar_text(machine, bridge)) + 2 * _PAD for bridge in _bridges(machine)), default=0)
-    return max(in_row * (pods + _PAD) - _PAD, devices, bars, _text(machine.name) + 40) + 2 * _PAD
+    return max(in_row * (pods + _PAD) - _PAD, devices, bars, _text(machine.name) + 40, _link_width(machine)) + 2 * _PAD
+
+
+def _link_width(machine: Machine) -> float:
+    """Return the width of what stands on the left of a machine's cable, up to the cable's other side."""
+    wire = next(_device_width(device) for device in machine.devices if device.name == WIRE)
+    return max((_text(line) for line in machine.link), default=0) + wire / 2
 
 
 def _height(machine: Machine) -> float:
@@ -274,7 +283,9 @@ def _devices(layout: _Layout, machine: Machine, x: float, y: float, tunnels: Seq
 def _cable(layout: _Layout, machine: Machine, x: float, y: float, wire: float) -> None:
     trouble = machine.port.trouble
     look = "cable" if machine.is_connected and not trouble else "cable down"
-    layout.back.append(Wire(((x, y), (x, wire)), look, "\n".join((f"{WIRE} of {machine.name}", *trouble))))
+    layout.back.append(Wire(((x, y), (x, wire)), look, "\n".join((f"{WIRE} of {machine.name}", *machine.link, *trouble))))
+    for number, line in enumerate(reversed(machine.link)):
+        layout.front.append(Label(x - 6, wire - 8 - 13 * number, line, "link"))
     if not machine.is_connected:
         layout.front.append(Label(x + 6, wire - 8, "down", "alarm"))
 

@@ -19,7 +19,7 @@ def show_mermaid(picture: Picture) -> str:
         wire = names[f"segment {segment.name}"]
         lines.append(f'  {wire}(["{_text("<br>".join((segment.name, *segment.subnets)))}"])')
         lines += [f"  {names[f'{one.name} {WIRE}']} {_edge(one)} {wire}" for one in segment.machines]
-        lines.append(f'  {wire} ---|"{" ".join(segment.router)}"| {names["router"]}')
+        lines.append(f'  {wire} ---|"{"<br>".join((*segment.router, *segment.uplink))}"| {names["router"]}')
     for tunnel in picture.tunnels:
         ends = [(names[f"{one} {tunnel.name}"], names[f"{other} {tunnel.name}"]) for one, other in tunnel.pairs]
         lines += [f"  {one} -.- {other}" for one, other in ends]
@@ -58,7 +58,9 @@ def _machine(machine: Machine, names: _Names) -> Iterator[str]:
 
 
 def _edge(machine: Machine) -> str:
-    return "---" if machine.is_connected else '-. "down" .-'
+    if not machine.is_connected:
+        return '-. "down" .-'
+    return f'---|"{"<br>".join(machine.link)}"|' if machine.link else "---"
 
 
 def _text(text: str) -> str:

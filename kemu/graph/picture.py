@@ -13,7 +13,8 @@ from typing import Literal
 from kemu.plan.base import FABRIC
 from kemu.plan.objects import Addr, Fdb, Link, Object, Veth, Vxlan
 from kemu.plan.show import kind_word
-from kemu.spec.model import Host, Node, Pod, Segment, Topology
+from kemu.spec.links import show_link
+from kemu.spec.model import Cable, Host, Node, Pod, Segment, Topology
 
 #: What is wrong, in lines, by namespace and device; the device is empty for what stands on none.
 Trouble = Mapping[tuple[str, str], tuple[str, ...]]
@@ -51,13 +52,14 @@ class PodBox:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """A node or host with what is in it. `port` is the fabric's end of its cable."""
+    """A node or host with what is in it. `port` is the fabric's end of its cable, `link` what is said of that, in lines."""
 
     name: str
     kind: Literal["node", "host"]
     devices: tuple[Device, ...]
     pods: tuple[PodBox, ...]
     port: Device
+    link: tuple[str, ...] = ()
     trouble: tuple[str, ...] = ()
 
     @property
@@ -83,12 +85,13 @@ class Machine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentBox:
-    """A segment with its machines; `router` is the router's address in it."""
+    """A segment with its machines; `router` is the router's address in it, `uplink` what is said of the way there, in lines."""
 
     name: str
     subnets: tuple[str, ...]
     router: tuple[str, ...]
     machines: tuple[Machine, ...]
+    uplink: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +160,7 @@ class _View:
             subnets=tuple(map(str, segment.subnets)),
             router=tuple(map(str, segment.router)),
             machines=tuple(self._machine(machine) for machine in machines if machine.segment == segment.name),
+            uplink=_lines(segment.uplink, self.topology.fabric.mtu),
         )
 
     def _machine(self, machine: Node | Host) -> Machine:
@@ -166,6 +170,7 @@ class _View:
             devices=tuple(self._device(link) for link in self.links.values() if self._is_own(link, machine)),
             pods=tuple(self._pod(pod) for pod in self.topology.pods_of(machine)) if isinstance(machine, Node) else (),
             port=self._device(self._far_end(machine.netns)),
+            link=_lines(machine.link, self.topology.fabric.mtu),
             trouble=self._inside(machine.netns),
         )
 
@@ -231,6 +236,14 @@ class _View:
         endpoints: list[Node | Host | Pod] = [*self.topology.nodes, *self.topology.hosts, *self.topology.pods]
         known = {endpoint.netns for endpoint in endpoints}
         return tuple(line for (netns, _), lines in self.trouble.items() if netns not in known for line in lines)
+
+
+def _lines(cable: Cable, fabric_mtu: int) -> tuple[str, ...]:
+    """Return what a link is like: what both directions share, then what each has alone; nothing for a plain cable."""
+    said = show_link(cable, fabric_mtu)
+    ways = {name: said.pop(name, {}) for name in ("out", "in")}
+    parts = [said, *({name: " ".join(f"{key} {value}" for key, value in way.items())} for name, way in ways.items() if way)]
+    return tuple(" ".join(f"{key} {value}" for key, value in part.items()) for part in parts if part)
 
 
 def _what(link: Link) -> str:

@@ -12,8 +12,8 @@ _COLOURS = (
     ("svg", "background", "#ffffff", "#14181d"),
     (".paper", "fill", "#ffffff", "#14181d"),
     ("text", "fill", "#1f2933", "#e4e7eb"),
-    (".label, .more", "fill", "#61707f", "#9aa5b1"),
-    (".label, .note, .alarm", "stroke", "#ffffff", "#14181d"),
+    (".label, .more, .link", "fill", "#61707f", "#9aa5b1"),
+    (".label, .note, .alarm, .link", "stroke", "#ffffff", "#14181d"),
     (".note", "fill", "#b4531f", "#e8905f"),
     (".alarm", "fill", "#c81e1e", "#ff8080"),
     (".node", "fill", "#eef3f8", "#1d2630"),
@@ -35,7 +35,8 @@ text { font: 11px ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace }
 .title { font-size: 15px; font-weight: bold }
 .name { font-size: 12px; font-weight: bold }
 .alarm { font-weight: bold }
-.label, .note, .alarm { paint-order: stroke; stroke-width: 4; stroke-linejoin: round }
+.link { text-anchor: end }
+.label, .note, .alarm, .link { paint-order: stroke; stroke-width: 4; stroke-linejoin: round }
 rect { stroke-width: 1.2 }
 rect.trouble { stroke-width: 2.4 }
 polyline { fill: none; stroke-linejoin: round }

@@ -102,3 +102,16 @@ def test_trouble_at_a_pods_far_end_is_the_pods() -> None:
     node = _machine(picture, "n1")
     assert not node.trouble
     assert [pod.trouble for pod in node.pods] == [("down",), ()]
+
+
+def test_links_are_described_both_directions_in_one_where_they_are_alike() -> None:
+    text = TWO_NODES.replace(
+        "nodes: 2", "nodes: [{name: n1, link: {rate: 5mbit}}, {name: n2, link: {delay: 1ms, in: {loss: 1%}, mtu: 1400}}]"
+    )
+    [segment] = _picture(text + "fabric: {segments: [{name: lan, uplink: {delay: 20ms}}]}\n").segments
+    assert [machine.link for machine in segment.machines] == [
+        ("rate 5mbit",),
+        ("delay 1ms mtu 1400", "in loss 1%"),
+        (),
+    ]
+    assert segment.uplink == ("delay 20ms",)

@@ -44,6 +44,11 @@ def test_the_lines_of_python_work(terminal: Terminal, monkeypatch: pytest.Monkey
     exec(program.replace('"two-nodes"', repr(str(terminal.file("two-nodes")))), {})
 
 
+def test_a_tree_is_built_in_python() -> None:
+    [program] = find_blocks(_read("docs/from-mininet.md"), "python")
+    exec(program.replace("tree", f"kdoct{os.getpid()}"), {})
+
+
 def test_the_test_that_is_shown_passes() -> None:
     [program] = find_blocks(_read("docs/how-to.md"), "python")
     names: dict[str, object] = {}

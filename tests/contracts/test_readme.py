@@ -47,7 +47,8 @@ LINES = [(name, line) for name, rows in reference.EXAMPLES.items() for line, _ i
 
 
 def test_the_readme_is_short() -> None:
-    assert len((ROOT / "README.md").read_text().splitlines()) <= 210
+    lines = (ROOT / "README.md").read_text().splitlines()
+    assert len([line for line in lines if not line.startswith("| `")]) <= 200  # the rows of tables are generated
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -44,6 +44,7 @@ def every() -> Iterator[Topology]:
 @pytest.fixture(scope="module")
 def shared_pair() -> Iterator[Cluster]:
     """Two nodes with a pod each; the neighbours have met."""
+    shell("modprobe -a sch_netem sch_tbf")  # whichever test is the first
     with Cluster.up(Topology.parse(f"name: kv-pair\n{_PLAIN}", file="/nowhere/kv-pair.yaml")) as cluster:
         _ping(cluster, "-c1")
         yield cluster
@@ -146,12 +147,12 @@ def test_a_rate_alone_on_this_kernel(pair: Cluster) -> None:
 
 
 def test_a_rate_holds_beside_a_delay_and_what_waits_adds_to_it(pair: Cluster) -> None:
-    pair.link("n1").set(rate="10mbit", delay="20ms", queue="50packets")
-    _check_rate(pair, 10e6)
-    assert 40 <= _rtts(_ping(pair, "-c10", "-i0.2"))[0] <= 43
+    pair.link("n1").set(rate="2mbit", delay="20ms", queue="20packets")
+    _check_rate(pair, 2e6)
+    assert 40 <= _rtts(_ping(pair, "-c10", "-i0.2"))[0] <= 45
     flood = "ping -qf -l150 -s1400 -w8 p2 >/dev/null & sleep 3; ping -c11 -i0.3 p2; wait"
     loaded = _rtts(str(pair.pod("p1").run(["sh", "-c", flood]).stdout))
-    assert 40 + 40 <= loaded[len(loaded) // 2] <= 40 + 80, "fifty frames wait 60 ms"
+    assert 40 + 80 <= loaded[len(loaded) // 2] <= 40 + 150, "twenty frames wait 115 ms"
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from kemu.base.reporter import SILENT, Reporter
 from kemu.check.model import Report
 from kemu.cluster import lifecycle
 from kemu.cluster.lifecycle import UpResult
+from kemu.cluster.processes import ProcessRecord, current_processes
 from kemu.cluster.state import Record, StateDirectory
 from kemu.kernel import process
 from kemu.perf.model import Request, Side
@@ -114,6 +115,10 @@ class Cluster:
         comparison = lifecycle.compare(self.name, plan, reporter=reporter)
         return self._status(plan, comparison)
 
+    def processes(self) -> list[ProcessRecord]:
+        """Return the cluster's processes, the agent first, as they are now. Needs no root."""
+        return current_processes(StateDirectory(self.name))
+
     def compare(self, topology: Topology, *, force: bool = False, reporter: Reporter = SILENT) -> Status:
         """Return how the cluster compares with another topology and the live changes: what `up` would change. Changes nothing."""
         live, _ = without_strangers(topology.model, self.live)
@@ -131,6 +136,7 @@ class Cluster:
             nodes=len(self.model.nodes),
             pods=len(self.model.pods),
             objects=len(plan),
+            processes=comparison.processes,
         )
 
     def find_file(self) -> str | None:

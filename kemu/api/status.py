@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from kemu.cluster.processes import ProcessRecord
 from kemu.plan.diff import Change
 from kemu.plan.drift import show_change, to_drift
 from kemu.spec import model
@@ -17,7 +18,10 @@ STATUS_SCHEMA = "kemu.status/1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """A cluster beside its plan. `state` is starting, ok or drifted; `changes` what `up` would do, `live` what verbs changed."""
+    """A cluster beside its plan. `state` is starting, ok, degraded or drifted; `changes` what `up` would do, `live` what verbs changed.
+
+    It is degraded if a process is not ready; `unmet` has those.
+    """
 
     cluster: str
     backend: str
@@ -28,6 +32,12 @@ class Status:
     nodes: int
     pods: int
     objects: int
+    processes: tuple[ProcessRecord, ...] = ()
+
+    @property
+    def unmet(self) -> list[ProcessRecord]:
+        """The processes that are not as they should be."""
+        return [one for one in self.processes if not one.ready]
 
     @property
     def drift(self) -> list[str]:
@@ -41,10 +51,10 @@ class Status:
             "cluster": self.cluster,
             "state": self.state,
             "drift": [to_drift(change, self.cluster) for change in self.changes],
-            "unmet": [],
+            "unmet": [{"object": one.title, "netns": f"{self.cluster}.{one.netns}", "reason": one.reason} for one in self.unmet],
             "live": [asdict(item) for item in self.live],
             "warnings": list(self.warnings),
-            "processes": [],
+            "processes": [one.to_dict(self.cluster) for one in self.processes],
         }
 
 

@@ -29,7 +29,7 @@ ALIASES = {"deploy": "up", "destroy": "down", "pingall": "reach"}
 BUG = 70
 
 #: Verbs that kemu will have. One whose file exists is no later verb any more, whether it stands here or not.
-LATER = ("check", "delete", "doctor", "fault", "label", "logs", "policy", "ready", "trace")
+LATER = ("check", "delete", "doctor", "fault", "label", "policy", "ready", "trace")
 
 #: The sections of `kemu --help`. A verb that stands in none is shown at the end.
 SECTIONS = {

@@ -12,22 +12,34 @@ from typing import Literal
 from kemu import __version__
 from kemu.base.errors import BugError, StateError
 from kemu.base.reporter import SILENT, Reporter
+from kemu.cluster import agent
 from kemu.cluster.lock import locked
+from kemu.cluster.processes import (
+    EXITED,
+    RESTARTING,
+    ProcessRecord,
+    as_object,
+    current_processes,
+    forget_process,
+    read_processes,
+)
 from kemu.cluster.state import Record, StateDirectory, find_states
 from kemu.kernel import baseline, capability, forwarding, limits, machine, netns, process, watch
-from kemu.kernel.inside import end, find_inside
+from kemu.kernel.inside import end, find_inside, find_process
 from kemu.kernel.netns import Namespaces
 from kemu.kernel.resolvers import find_resolvers
 from kemu.kernel.write import Writer
 from kemu.plan.build import Plan
 from kemu.plan.diff import Change, diff
 from kemu.plan.drift import show_change
-from kemu.plan.objects import Forwarding, Link, Object, Veth
+from kemu.plan.objects import Forwarding, Link, Netns, Object, Process, Veth
 from kemu.plan.operational import find_operational
 from kemu.plan.order import Steps, steps_for, steps_for_all
+from kemu.plan.processes import work_to_dict
 from kemu.plan.sysctls import stated
 
 PATIENCE_SECONDS = 30.0
+_MOST_WARNINGS = 5
 DEVICE_SECONDS = 10.0
 
 
@@ -45,6 +57,7 @@ class Wish:
     live: str = ""
 
 
+State = Literal["starting", "ok", "degraded", "drifted"]
 Admit = Callable[[Record, StateDirectory], bool]
 Decide = Callable[[StateDirectory], Wish]
 
@@ -67,11 +80,12 @@ class UpResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """A cluster beside its plan."""
+    """A cluster beside its plan, and its processes as they are. It is degraded if one of them is not ready."""
 
-    state: Literal["starting", "ok", "drifted"]
+    state: State
     changes: tuple[Change, ...]
     warnings: tuple[str, ...] = ()
+    processes: tuple[ProcessRecord, ...] = ()
 
 
 def up(
@@ -111,6 +125,7 @@ def become(
         wish = decide(state)
         plan = wish.plan
         limits.check(len(plan.namespaces))
+        limits.check_processes(_count_processes(plan))
         _prepare_kernel(plan, reporter)
         namespaces.clear_debris()
         netns.check_free(cluster, plan.namespaces, namespaces)
@@ -118,6 +133,7 @@ def become(
         _admit(state, admit, namespaces, reporter)
         is_new = not namespaces.handles
         _remember(state, wish)
+        state.write_work(work_to_dict(plan.work))
         changes = (
             _make(plan, state, namespaces, reporter, verify=verify) if is_new else _repair(plan, state, namespaces, reporter)
         )
@@ -125,7 +141,7 @@ def become(
         state.write_plan(plan)
         state.write_record(replace(wish.record, ready=True, version=__version__, created=time.time()))
         seconds = time.monotonic() - started
-        for warning in machine.warnings(plan, cluster):
+        for warning in (*machine.warnings(plan, cluster), *_ended(state)):
             reporter.warn(warning)
         state.append_event(event, made=is_new, changes=changes, seconds=round(seconds, 3))
     return UpResult(cluster=cluster, made=is_new, changes=changes, objects=len(plan), seconds=seconds)
@@ -155,10 +171,13 @@ def compare(cluster: str, plan: Plan, *, reporter: Reporter = SILENT) -> Compari
     with _held(cluster, reporter) as (state, namespaces):
         record = state.find_record()
         _, _, changes = _differences(plan, state, namespaces)
+        changes += _process_changes(plan, state)
         warnings = tuple(machine.warnings(plan, cluster))
+        processes = tuple(current_processes(state))
+    state_now: State = "drifted" if changes else "ok" if all(one.ready for one in processes) else "degraded"
     if record is not None and not record.ready:
-        return Comparison(state="starting", changes=changes, warnings=warnings)
-    return Comparison(state="drifted" if changes else "ok", changes=changes, warnings=warnings)
+        state_now = "starting"
+    return Comparison(state=state_now, changes=changes, warnings=warnings, processes=processes)
 
 
 def find_clusters() -> list[str]:
@@ -222,6 +241,7 @@ def _make(plan: Plan, state: StateDirectory, namespaces: Namespaces, reporter: R
             writer = Writer(namespaces, corrections(settings, measured), reporter)
             writer.know(plan)
             writer.build(steps_for_all(plan))
+        _employ(plan, state, reporter)
         if verify:
             _verify(plan, state, namespaces)
     except BaseException:
@@ -238,6 +258,16 @@ def corrections(settings: Mapping[str, str], measured: Mapping[str, str]) -> dic
 def _repair(plan: Plan, state: StateDirectory, namespaces: Namespaces, reporter: Reporter) -> int:
     """Carry out what differs, and look again. What is made anew may take something unseen along, so there is one more pass."""
     reporter.step("reading what is there")
+    changed = _process_changes(plan, state)
+    _dismiss(plan, state)
+    total = _mend(plan, state, namespaces, reporter)
+    started = _employ(plan, state, reporter)
+    revived = started - sum(isinstance(change.want, Process) and change.want.kind == "container" for change in changed)
+    return total + len(changed) + max(revived, 0)
+
+
+def _mend(plan: Plan, state: StateDirectory, namespaces: Namespaces, reporter: Reporter) -> int:
+    """Carry out what differs in the kernel, and return how much that was."""
     total = 0
     for _ in range(2):
         want, have, changes = _differences(plan, state, namespaces)
@@ -249,6 +279,41 @@ def _repair(plan: Plan, state: StateDirectory, namespaces: Namespaces, reporter:
     return total
 
 
+def _count_processes(plan: Plan) -> int:
+    """Return how many processes a plan needs: a pod with containers has one more, which keeps their namespaces."""
+    return sum(len(pod.containers) + 1 for pod in plan.work.pods if pod.containers)
+
+
+def _dismiss(plan: Plan, state: StateDirectory) -> None:
+    """End the containers that are no longer wanted as they are, and the agent if nobody needs one, before their namespaces go."""
+    if agent.find_agent(state) is not None:
+        agent.tell(state, "end")
+    if not plan.work.pods:
+        agent.end_agent(state)
+        end(found for one in read_processes(state) if one.is_alive and (found := find_process(one.pid)))
+        for one in read_processes(state):
+            forget_process(state, one)
+
+
+def _employ(plan: Plan, state: StateDirectory, reporter: Reporter) -> int:
+    """Have the agent start what does not run yet, and return how many containers these were."""
+    if not plan.work.pods:
+        return 0
+    reporter.step("containers and ports")
+    if agent.find_agent(state) is not None:
+        return agent.tell(state, "start").started
+    return agent.start_agent(state).started
+
+
+def _ended(state: StateDirectory) -> Iterator[str]:
+    """Yield a line for each of the first containers that ended as soon as they were started."""
+    ended = [one for one in read_processes(state) if one.state in (EXITED, RESTARTING)]
+    for one in ended[:_MOST_WARNINGS]:
+        yield f"{one.title} ended: {one.said}; kemu logs says more"
+    if len(ended) > _MOST_WARNINGS:
+        yield f"and {len(ended) - _MOST_WARNINGS} further containers"
+
+
 def _carry_out(
     want: list[Object], have: list[Object], steps: Steps, namespaces: Namespaces, state: StateDirectory, reporter: Reporter
 ) -> None:
@@ -256,6 +321,7 @@ def _carry_out(
     writer = Writer(namespaces, corrections(baseline_of(state), measured), reporter)
     writer.know(want)
     writer.know(have)
+    end(find_inside(namespaces[item.netns].inode for item in steps.remove if isinstance(item, Netns)))
     writer.remove(steps.remove)
     writer.know(want)
     writer.build(steps)
@@ -281,13 +347,21 @@ def _verify(plan: Plan, state: StateDirectory, namespaces: Namespaces) -> None:
 def _differences(
     plan: Plan, state: StateDirectory, namespaces: Namespaces
 ) -> tuple[list[Object], list[Object], tuple[Change, ...]]:
-    """Return what is wanted, what is there, and the changes between them."""
+    """Return what is wanted, what is there, and the changes between them, but for processes."""
     from kemu.kernel.read import Reader  # noqa: PLC0415 (pyroute2 takes 0.1 s to import, and a first `up` needs none of it)
 
     settings = baseline_of(state)
-    want = baseline.normalise(plan)
+    want = baseline.normalise(item for item in plan if not isinstance(item, Process))
     have = Reader(namespaces, settings, _neighbours(want)).read()
     return want, have, diff(want, have, settings)
+
+
+def _process_changes(plan: Plan, state: StateDirectory) -> tuple[Change, ...]:
+    """Return which processes are missing, to be changed, or too much. One that ended is there: it is no difference, but unmet."""
+    want = [item for item in plan if isinstance(item, Process)]
+    found = [as_object(one) for one in read_processes(state) if one.kind == "container" or one.is_alive]
+    places = [Netns(netns=netns) for netns in sorted({item.netns for item in (*want, *found)})]
+    return tuple(change for change in diff([*places, *want], [*places, *found], {}) if isinstance(change.subject, Process))
 
 
 def baseline_of(state: StateDirectory) -> dict[str, str]:
@@ -325,6 +399,7 @@ def _clear(state: StateDirectory, namespaces: Namespaces, reporter: Reporter) ->
         reporter.warn(
             f"the way out of {state.cluster} was made in another network namespace, {where}: kemu down there takes it away"
         )
+    agent.end_agent(state)  # first, or it would start again what ends
     inodes = [handle.inode for handle in namespaces.handles.values()]
     end(find_inside(inodes))
     for name in namespaces.handles:

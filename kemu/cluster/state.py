@@ -63,6 +63,19 @@ class StateDirectory:
         """Where the cluster's processes are remembered."""
         return self.path / "processes"
 
+    @property
+    def agent_socket(self) -> Path:
+        """Where the agent takes words from `up`."""
+        return self.path / "agent.sock"
+
+    def keeper(self, name: str) -> Path:
+        """Return where it is remembered who keeps the namespaces of a pod's, node's or host's processes."""
+        return self.processes / f"{name}.keeper"
+
+    def container_log(self, pod: str, name: str, *, previous: bool = False) -> Path:
+        """Return the file with what a container says, or said in the run before; `pod` with its namespace: default.web."""
+        return self.path / "log" / f"{pod}.{name}{'.previous' if previous else ''}.log"
+
     def make(self) -> None:
         """Make the directory if it is not there. Raises StateError if somebody else could change what is in it."""
         for path in (ROOT, self.path, *(self.path / name for name in ("files", "log", "processes"))):
@@ -116,6 +129,18 @@ class StateDirectory:
             "plan.json",
             json.dumps({"schema": PLAN_SCHEMA, "cluster": self.cluster, "objects": [to_dict(item) for item in objects]}),
         )
+
+    def write_work(self, work: Mapping[str, Any]) -> None:
+        """Keep what the agent has to do."""
+        self._write("work.json", json.dumps(work))
+
+    def find_work(self) -> str | None:
+        """Return what `write_work` kept."""
+        return self._find("work.json")
+
+    def write_process(self, name: str, data: Mapping[str, Any]) -> None:
+        """Keep what is known of a process."""
+        self._write(f"processes/{name}.json", json.dumps(data))
 
     def write_baseline(self, settings: Mapping[str, str]) -> None:
         """Keep what the settings of a fresh namespace were when the cluster came up."""

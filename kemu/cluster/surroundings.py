@@ -15,7 +15,7 @@ def surroundings(cluster: str, endpoint: Endpoint) -> Surroundings:
         netns=path_of(cluster, endpoint.netns),
         hostname=endpoint.hostname,
         files=state.files,
-        record=state.processes / f"{own_name(endpoint)}.keeper",
+        record=state.keeper(own_name(endpoint)),
     )
 
 

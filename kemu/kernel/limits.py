@@ -14,6 +14,13 @@ _FILES_A_NAMESPACE = 2
 _MOUNT_SPARE = 100
 
 
+def check_processes(wanted: int) -> None:
+    """Raise MachineError, with the line to type, if the machine does not allow so many further processes at once."""
+    running = sum(name.isdigit() for name in os.listdir("/proc"))
+    for setting in ("kernel.pid_max", "kernel.threads-max"):
+        _check(setting, "processes", running + wanted)
+
+
 def check(namespaces: int) -> None:
     """Raise MachineError, with the line to type, if the machine does not allow so many further namespaces at once."""
     _raise_open_files(namespaces * _FILES_A_NAMESPACE + _SPARE_FILES)

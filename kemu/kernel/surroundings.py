@@ -13,12 +13,13 @@ import fcntl
 import os
 import signal
 import socket
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import NoReturn
+from typing import IO, NoReturn
 
 from kemu.base.errors import KernelError, NotFoundError
 from kemu.kernel.enter import set_namespace
@@ -27,6 +28,7 @@ from kemu.kernel.mounts import CLONE_NEWNS, mount_own, unshare, unshare_pruned
 
 _CLONE_NEWUTS, _CLONE_NEWIPC, _CLONE_NEWPID, _CLONE_NEWNET = 0x4000000, 0x8000000, 0x20000000, 0x40000000
 _IDLE = ("sleep", "infinity")
+_AT_A_TIME = 32  # as many as keep all processors of a machine busy
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -84,7 +86,7 @@ def hold(surroundings: Surroundings) -> int:
         with _claimed(surroundings.record) as file:
             inode = os.stat(surroundings.netns).st_ino
             known = _find(file, inode)
-            return known if known is not None else _make(surroundings, inode, file)
+            return known if known is not None else _settle(_begin(surroundings), inode, file)
     except FileNotFoundError as error:
         raise NotFoundError(f"{surroundings.netns.name} is gone", hint="kemu up makes it") from error
 
@@ -102,8 +104,8 @@ def _claimed(record: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _find(file: int, inode: int) -> int | None:
-    """Return a descriptor of the keeper that a record names, if it lives and is where it should be."""
+def _find(file: int, inode: int | None) -> int | None:
+    """Return a descriptor of the keeper that a record names, if it lives and is where it should be; anywhere, without an inode."""
     words = os.pread(file, 100, 0).decode(errors="replace").split()
     if len(words) != 2 or not all(word.isdecimal() for word in words):
         return None
@@ -113,26 +115,91 @@ def _find(file: int, inode: int) -> int | None:
     except (OSError, OverflowError):
         return None
     now = find_process(pid)
-    if now and (now.start, now.inode, now.keeps) == (start, inode, True):
+    if now and (now.start, now.keeps) == (start, True) and inode in (now.inode, None):
         return descriptor
     os.close(descriptor)
     return None
 
 
-def _make(surroundings: Surroundings, inode: int, file: int) -> int:
-    """Make a keeper and remember it. It must not outlive its cluster: `down` takes the name away and then ends who is inside."""
-    pid = _start(surroundings)
+def _settle(begun: _Begun, inode: int, file: int) -> int:
+    """Remember a keeper that was begun, and return a descriptor of it.
+
+    It must not outlive its cluster: `down` takes the name away and then ends who is inside; so whoever finds the name gone ends it here.
+    """
+    pid = _await(begun)
     keeper = os.pidfd_open(pid)
     try:
         os.truncate(file, 0)
         os.pwrite(file, b"%d %d\n" % (pid, _started(pid)), 0)
-        if os.stat(surroundings.netns).st_ino != inode:
+        if os.stat(begun.surroundings.netns).st_ino != inode:
             raise FileNotFoundError(errno.ENOENT, "another namespace has its name now")
     except BaseException:
         signal.pidfd_send_signal(keeper, signal.SIGKILL)
         os.close(keeper)
         raise
     return keeper
+
+
+def prepare(places: Sequence[Surroundings]) -> None:
+    """Make what is missing of many surroundings, several at a time. Who fails is passed over, and says why when somebody enters."""
+    for first in range(0, len(places), _AT_A_TIME):
+        with ExitStack() as claims:
+            for settle in [_prepare(claims, place) for place in places[first : first + _AT_A_TIME]]:
+                with suppress(KernelError, OSError):
+                    settle()
+
+
+def _prepare(claims: ExitStack, surroundings: Surroundings) -> Callable[[], None]:
+    """Begin to make a keeper if there is none, and return what waits for it."""
+    try:
+        file = claims.enter_context(_claimed(surroundings.record))
+        inode = os.stat(surroundings.netns).st_ino
+        known = _find(file, inode)
+    except OSError:
+        return lambda: None
+    if known is not None:
+        return partial(os.close, known)
+    begun = _begin(surroundings)
+    return lambda: os.close(_settle(begun, inode, file))
+
+
+def release(surroundings: Surroundings) -> None:
+    """End the process that keeps the namespaces, and all in them with it, and forget it. Nothing happens if there is none."""
+    if not surroundings.record.exists():
+        return
+    with _claimed(surroundings.record) as file:
+        keeper = _find(file, None)
+        if keeper is not None:
+            signal.pidfd_send_signal(keeper, signal.SIGKILL)
+            os.close(keeper)
+        surroundings.record.unlink()
+
+
+def open_pruned_mounts() -> int:
+    """Return a descriptor of a mount namespace without names of network namespaces, for many to copy."""
+    ready, tell = os.pipe2(os.O_CLOEXEC)
+    go_on, done = os.pipe2(os.O_CLOEXEC)
+    child = os.fork()
+    if not child:
+        os.close(done)
+        _in_child(tell, lambda: _offer_mounts(tell, go_on))
+    os.close(tell)
+    os.close(go_on)
+    try:
+        if (answer := os.read(ready, 4096)) != b"ready":
+            raise KernelError(f"cannot make a mount namespace: {answer.decode(errors='replace')}")
+        return os.open(f"/proc/{child}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+    finally:
+        os.close(done)
+        os.close(ready)
+        os.waitpid(child, 0)
+
+
+def _offer_mounts(tell: int, go_on: int) -> None:
+    """Hold a pruned mount namespace until the other side has opened it."""
+    unshare_pruned()
+    os.write(tell, b"ready")
+    os.read(go_on, 1)
 
 
 def _started(pid: int) -> int:
@@ -142,23 +209,38 @@ def _started(pid: int) -> int:
     return process.start
 
 
-def _start(surroundings: Surroundings) -> int:
-    """Start the keeper and return its PID. It is nobody's child here: the process between us and it ends at once."""
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """A keeper that is about to be: the process between it and this one, and what that one says."""
+
+    surroundings: Surroundings
+    between: int
+    answers: IO[str]
+
+
+def _begin(surroundings: Surroundings) -> _Begun:
+    """Begin to start a keeper. It is nobody's child here: the process between us and it ends at once."""
     reader, writer = os.pipe2(os.O_CLOEXEC)
-    with os.fdopen(reader) as answers:
-        between = os.fork()
-        if not between:
-            _in_child(writer, lambda: _be_between(surroundings, writer))
-        os.close(writer)
-        words = answers.read().split(maxsplit=1)
-    os.waitpid(between, 0)
+    between = os.fork()
+    if not between:
+        _in_child(writer, lambda: _be_between(surroundings, writer))
+    os.close(writer)
+    return _Begun(surroundings, between, os.fdopen(reader))
+
+
+def _await(begun: _Begun) -> int:
+    """Return the PID of a keeper when it has become what it stays."""
+    with begun.answers:
+        words = begun.answers.read().split(maxsplit=1)
+    os.waitpid(begun.between, 0)
+    name = begun.surroundings.netns.name
     match words:
         case ["pid", number]:
             return int(number)
         case ["error", text]:
-            raise KernelError(f"cannot make the namespaces of processes in {surroundings.netns.name}: {text}")
+            raise KernelError(f"cannot make the namespaces of processes in {name}: {text}")
         case _:
-            raise KernelError(f"the process that was to keep the namespaces of {surroundings.netns.name} was ended from outside")
+            raise KernelError(f"the process that was to keep the namespaces of {name} was ended from outside")
 
 
 def _in_child(writer: int, act: Callable[[], None]) -> NoReturn:

@@ -24,6 +24,7 @@ from kemu.plan.objects import (
     Netns,
     NftTable,
     Object,
+    Process,
     Qdisc,
     Route,
     Rule,
@@ -157,8 +158,10 @@ class Writer:
                         strays.remove_stray(item)
                 case Forwarding():
                     forwarding.release(self.namespaces.cluster, item.family)
-                case Sysctl():
-                    raise ValueError(f"{title(item)}: a setting is changed back, never removed")
+                case Sysctl() | Process():
+                    raise ValueError(
+                        f"{title(item)} is not removed here: a setting is changed back, and the agent ends processes"
+                    )
                 case _:
                     self._send_removal(item)
 

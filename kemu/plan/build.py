@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from kemu.base.errors import BugError, SpecError
-from kemu.plan import base, internet
+from kemu.plan import base, internet, processes
 from kemu.plan.objects import Addr, Key, Link, Neigh, Netns, Object, Pfifo, Qdisc, Route, Sysctl
+from kemu.plan.processes import NO_WORK, Work
 from kemu.plan.registry import find_backend
 from kemu.plan.show import kind_word, title
 from kemu.plan.sysctls import is_ipv6_setting, without_ipv6
@@ -16,11 +17,15 @@ from kemu.spec.model import Topology
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The desired state: objects by key, in the order in which they were asked for. `needs` are capabilities of the machine."""
+    """The desired state: objects by key, in the order in which they were asked for.
+
+    `needs` are capabilities of the machine, `work` is what the cluster's agent does.
+    """
 
     objects: Mapping[Key, Object]
     needs: frozenset[str] = frozenset()
     warnings: tuple[str, ...] = ()
+    work: Work = NO_WORK
 
     def __iter__(self) -> Iterator[Object]:
         return iter(self.objects.values())
@@ -42,14 +47,14 @@ def build_plan(topology: Topology, *, force: bool = False) -> Plan:
     if fatal := [one for one in problems if not (one.harmless or (force and one.forcible))]:
         raise SpecError(fatal)
     outside = list(internet.desired(topology))
-    objects = _unite([*base.desired(topology), *backend.desired(topology, options), *outside])
+    objects = _unite([*base.desired(topology), *backend.desired(topology, options), *outside, *processes.desired(topology)])
     wished = {item.key: item for item in base.users_settings(topology)}
     known = {key: item for key, item in objects.items() if key in wished and isinstance(item, Sysctl)}
     overridden = [_overriding(wished[key], item) for key, item in known.items() if item != wished[key]]
     objects = _standing({**objects, **wished})
     asked = backend.NEEDS | base.needs(topology) | needs(objects.values()) | (internet.NEEDS if outside else frozenset())
     warnings = (*(problem.message for problem in problems), *internet.announcements(outside), *overridden)
-    return Plan(objects=objects, needs=asked, warnings=warnings)
+    return Plan(objects=objects, needs=asked, warnings=warnings, work=processes.build_work(topology))
 
 
 def _overriding(wished: Sysctl, known: Sysctl) -> str:

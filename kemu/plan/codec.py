@@ -20,6 +20,7 @@ from kemu.plan.objects import (
     NftTable,
     Object,
     Pfifo,
+    Process,
     Qdisc,
     Route,
     Rule,
@@ -48,6 +49,7 @@ KINDS: dict[str, type[Object]] = {
     "nft-table": NftTable,
     "forwarding": Forwarding,
     "stray": Stray,
+    "process": Process,
 }
 _DETAILS: dict[str, type[Any]] = {
     "veth": Veth,

@@ -346,7 +346,25 @@ class Stray:
         return ("stray", self.netns, self.kind, self.name)
 
 
-Object = Stray | Netns | Link | Addr | Route | Rule | Neigh | Fdb | Sysctl | Qdisc | NftTable | Forwarding
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """A process that is to run in a namespace: the agent, or a container of `pod`, `<namespace>.<pod>`. `env` is NAME=value each."""
+
+    netns: str
+    kind: str
+    pod: str
+    name: str
+    command: tuple[str, ...]
+    env: tuple[str, ...] = ()
+    restart: str = "Never"
+    origin: Origin | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def key(self) -> Key:
+        return ("process", self.netns, self.pod, self.name)
+
+
+Object = Stray | Netns | Link | Addr | Route | Rule | Neigh | Fdb | Sysctl | Qdisc | NftTable | Forwarding | Process
 
 
 def place(cluster: str, netns: str) -> str:

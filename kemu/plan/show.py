@@ -24,6 +24,7 @@ from kemu.plan.objects import (
     NftTable,
     Object,
     Pfifo,
+    Process,
     Qdisc,
     Route,
     Rule,
@@ -37,7 +38,7 @@ from kemu.plan.objects import (
 from kemu.plan.sysctls import IPV4_BASELINE, device_of
 
 
-def title(item: Object) -> str:
+def title(item: Object) -> str:  # noqa: PLR0912 (a row for each kind)
     """Return what an object is, in a few words, without its namespace."""
     match item:
         case Netns():
@@ -68,6 +69,8 @@ def title(item: Object) -> str:
             return f"forwarding to the default route (IPv{item.family})"
         case Stray():
             return f"{item.kind} {item.name}"
+        case Process():
+            return f"{item.kind} {item.name} of {item.pod.replace('.', '/', 1)}" if item.pod else f"process {item.name}"
 
 
 def command(item: Object, cluster: str, action: str = "add") -> str:
@@ -77,10 +80,20 @@ def command(item: Object, cluster: str, action: str = "add") -> str:
             return _table_command(item, cluster, action)
         case Forwarding():
             return _forwarding_command(item, action)
+        case Process():
+            return _line(_process(item, cluster, action))
         case Addr() if action != "remove":
             return "\n".join(map(_line, [_argv(item, cluster, action), *_unconnect(item, cluster)]))
         case _:
             return _line(_argv(item, cluster, action))
+
+
+def _process(item: Process, cluster: str, action: str) -> list[str]:
+    """Return what starts a process, but for the namespaces that it shares with others of its pod; or what ends it."""
+    if action == "remove":
+        inside = ["kemu", "exec", "-C", cluster, item.pod.replace(".", "/", 1), "--"] if item.pod else []
+        return [*inside, "pkill", "-xf", shlex.join(item.command)]
+    return [*_exec(item, cluster), *(["env", *item.env] if item.env else []), *item.command]
 
 
 def _unconnect(addr: Addr, cluster: str) -> Iterator[list[str]]:
@@ -120,7 +133,7 @@ def _argv(item: Object, cluster: str, action: str) -> list[str]:
             return ["tc", *ns, "qdisc", verb, "dev", item.dev, *_parent(item), "handle", item.handle, *_discipline(item)]
         case Stray():
             return ["ip", *ns, *item.kind.split(), verb, *(["id", item.name] if item.kind == "nexthop" else item.name.split())]
-        case NftTable() | Forwarding():
+        case NftTable() | Forwarding() | Process():
             raise TypeError(f"a {title(item)} is no single command")
 
 
@@ -367,6 +380,10 @@ def _sections(objects: list[Object], cluster: str, *, namespace: str) -> Iterato
         yield _section(heading, (command(item, cluster) for item in objects if isinstance(item, wanted)))
     if forwarding := [item for item in objects if isinstance(item, Forwarding)]:
         yield _section("Forwarding through this machine", (command(item, cluster) for item in forwarding))
+    containers = (item for item in objects if isinstance(item, Process) and item.pod)
+    yield _section(
+        "Containers: kemu up starts them, this script does not", (f"# {command(item, cluster)}" for item in containers)
+    )
 
 
 _ENTRY_SECTIONS: tuple[tuple[str, type[Object]], ...] = (

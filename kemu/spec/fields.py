@@ -14,6 +14,7 @@ from kemu.spec.kinds import (
     BAD,
     Boolean,
     Choice,
+    Environment,
     Except,
     Integer,
     Kind,
@@ -30,7 +31,7 @@ from kemu.spec.kinds import (
     Sysctls,
     Text,
 )
-from kemu.spec.model import IpFamily, KubeProxyMode, PodRoutes, PolicyEngine, Protocol
+from kemu.spec.model import IpFamily, KubeProxyMode, PodRoutes, PolicyEngine, Protocol, Restart
 from kemu.spec.source import Log, MappingNode, Node, ScalarNode, find_close, is_null, kind_of, shorten
 from kemu.spec.tables import Field, Table
 from kemu.spec.ways import WayKind, Ways
@@ -284,12 +285,29 @@ PROBE = Table(
         "failureThreshold": Field(kind=Integer(1, SECONDS), help="Failed checks in a row that make it unready.", default="3"),
     },
 )
+CONTAINER = Table(
+    "container",
+    {
+        "name": Field(kind=Label(), help="Its name, in `kemu logs -c` and `status`.", required=True, example="server"),
+        "command": Field(
+            kind=ListOf(Text(), 1),
+            help="A program of this machine and its arguments; no shell takes part.",
+            required=True,
+            example='[python3, -m, http.server, "8080"]',
+        ),
+        "env": Field(kind=Environment(), help="Variables of its environment, beside PATH, HOME and HOSTNAME."),
+        "restart": Field(kind=Choice(Restart), help="Whether it is started again when it ends.", default="Never"),
+        "readinessProbe": Field(kind=PROBE, help="How to find out whether it is ready.", default="ready when it runs"),
+        "image": Field(kind=Later(), help="kemu runs no images."),
+    },
+)
 _POD_COMMON = {
     "namespace": Field(kind=Label(), help="Its Kubernetes namespace.", default="default"),
     "perNode": Field(kind=Integer(1, MOST), help="How many on each node; they are numbered."),
     "labels": LABELS,
     "sysctls": SYSCTLS,
     "ports": Field(kind=ListOf(PORT), help="Ports on which it serves, as in Kubernetes."),
+    "containers": Field(kind=ListOf(CONTAINER), help="Processes that share the pod's network, and start with it."),
     "hostNetwork": Field(kind=Boolean(), help="Whether it shares its node's network and addresses.", default="false"),
     "serve": Field(
         kind=Boolean(), help="Whether kemu's responder answers on declared ports that no process serves.", default="true"
@@ -307,7 +325,6 @@ POD = Table(
             kind=Addresses(), help="Its address, in its node's subnet.", default="the next free one, from the second"
         ),
         **_POD_COMMON,
-        "containers": Field(kind=Later(), help="Processes that share the pod's network."),
         "networks": Field(kind=Later(), help="Further interfaces."),
         "image": Field(kind=Later(), help="kemu runs no images."),
     },

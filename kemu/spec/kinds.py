@@ -20,6 +20,7 @@ _LABEL_NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _LABEL_PREFIX = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _NAME_HINT = "lower case letters, digits and inner hyphens, as in web-1"
 _NUMBER_HINT = "plain decimal digits, without leading zeros, signs or units"
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SETTING = re.compile(r"net[./][A-Za-z0-9_./-]+")
 
 
@@ -217,6 +218,28 @@ class Sysctls:
 
     def schema(self) -> dict[str, Any]:
         return {"type": "object", "additionalProperties": {"type": ["string", "number"]}}
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """Environment variables. Source of what a name may be: POSIX.1-2017, 3.235 Name."""
+
+    word: str = "mapping of variables"
+
+    def read(self, node: Node, log: Log, about: str) -> Any:
+        return _read_map(node, log, about, "{GREETING: hello}", _check_variable)
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean", "null"]}}
+
+
+def _check_variable(key: str, _: str) -> tuple[str, str]:
+    if _VARIABLE.fullmatch(key):
+        return "", ""
+    return (
+        f'"{shorten(key)}" cannot be a variable\'s name',
+        "letters, digits and underscores, and no digit first, as in LOG_LEVEL",
+    )
 
 
 def _check_label(key: str, value: str) -> tuple[str, str]:

@@ -239,6 +239,25 @@ class Probe:
     failure_threshold: int = 3
 
 
+class Restart(StrEnum):
+    """`restart:` of a container."""
+
+    NEVER = "Never"
+    ALWAYS = "Always"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Container:
+    """A process of a pod. All of one share the pod's network, its PIDs, /tmp and host name."""
+
+    name: str
+    command: tuple[str, ...]
+    env: Mapping[str, str] = field(default_factory=dict)
+    restart: Restart = Restart.NEVER
+    probe: Probe | None = None
+    mark: Mark | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pod:
     """A pod: one kernel namespace on a node, or with `host_network` a part of its node's own, with the node's addresses.
@@ -254,6 +273,8 @@ class Pod:
     sysctls: Mapping[str, str] = field(default_factory=dict)
     ports: tuple[Port, ...] = ()
     serve: bool = True
+    serves_at_once: bool = False
+    containers: tuple[Container, ...] = ()
     host_network: bool = False
     mark: Mark | None = None
 

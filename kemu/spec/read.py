@@ -13,6 +13,7 @@ from kemu.spec import internet as way_out
 from kemu.spec import networking as network
 from kemu.spec.addresses import deal_addresses, deal_subnets, node_place, segment_place
 from kemu.spec.check import check_families, check_names, check_overlaps, check_unique
+from kemu.spec.containers import read_containers
 from kemu.spec.expand import NODES, Draft, Names, expand_machines, expand_pods, read_entries
 from kemu.spec.expect import check_expectations, is_alone, read_expectations
 from kemu.spec.fields import CLUSTER_NAME_LENGTH, topology_table
@@ -231,11 +232,14 @@ def _pod(draft: Draft, addresses: tuple[IPAddress, ...], values: Mapping[str, An
 
 def _pod_values(entry: Entry) -> dict[str, Any]:
     """Return what all pods of an entry share."""
+    ports = tuple(_ports(entry))
     return {
         "labels": entry.get("labels", {}),
         "sysctls": entry.get("sysctls", {}),
-        "ports": tuple(_ports(entry)),
+        "ports": ports,
+        "containers": read_containers(entry, ports),
         "serve": entry.get("serve", True),
+        "serves_at_once": entry.get("serve", False),
         "host_network": entry.get("hostNetwork", False),
         "mark": entry.log.mark(entry.node),
     }

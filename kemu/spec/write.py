@@ -13,6 +13,7 @@ from typing import Any
 
 from kemu.base.errors import BugError, SpecError
 from kemu.spec import defaults
+from kemu.spec.containers import show_container
 from kemu.spec.denials import show_denial
 from kemu.spec.expect import show_expectation
 from kemu.spec.fabric import MTU
@@ -170,7 +171,9 @@ ROWS: Mapping[type, tuple[Row, ...]] = {
         Row("labels"),
         Row("sysctls"),
         Row("ports", show=lambda ports, _: [_port(one) for one in ports]),
+        Row("containers", show=lambda containers, _: [show_container(one) for one in containers]),
         Row("serve"),
+        Row("serves_at_once", "serve"),
         Row("host_network"),
     ),
 }

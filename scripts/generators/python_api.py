@@ -28,6 +28,7 @@ CLASSES: Sequence[tuple[str, str]] = (
     ("Matrix", "kemu/reach/model.py"),
     ("Result", "kemu/reach/model.py"),
     ("Request", "kemu/perf/model.py"),
+    ("ProcessRecord", "kemu/cluster/processes.py"),
     ("PerfReport", "kemu/api/perf.py"),
     ("Run", "kemu/perf/model.py"),
     ("Report", "kemu/check/model.py"),

@@ -70,6 +70,11 @@ EXAMPLES: dict[str, Sequence[tuple[str, str]]] = {
         ("kemu link set segment/rack1 --delay 40ms", "The way of a segment to the router."),
         ("kemu link set n1 --down", "Pulls the cable out; --up plugs it in again."),
     ],
+    "logs": [
+        ("kemu logs web", "What the container of pod web said; of several the first."),
+        ("kemu logs web -c proxy --tail 5 -f", "The last five lines of another, and what it says from now on."),
+        ("kemu logs web -p", "What it said before it was started again."),
+    ],
     "ls": [("kemu ls", "Every cluster of this machine.")],
     "perf": [
         ("kemu perf a c", "One TCP stream for five seconds."),

@@ -45,6 +45,7 @@ ROOMS: tuple[Room, ...] = (
         what="pure: pictures of a topology, and of what is wrong with a cluster",
     ),
     Room(floor=6, package="kemu.capture", folder="kemu/capture", what="packets at any devices, into one file"),
+    Room(floor=6, package="kemu.agent", folder="kemu/agent", what="looks after containers, serves ports: one process a cluster"),
     Room(floor=5, package="kemu.probe", folder="kemu/probe", what="sockets in namespaces, the responder"),
     Room(floor=5, package="kemu.cluster", folder="kemu/cluster", what="the life of a cluster, its state directory and lock"),
     Room(floor=4, package="kemu.kernel", folder="kemu/kernel", what="the only floor that changes the system"),

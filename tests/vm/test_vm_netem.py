@@ -44,7 +44,6 @@ def every() -> Iterator[Topology]:
 @pytest.fixture(scope="module")
 def shared_pair() -> Iterator[Cluster]:
     """Two nodes with a pod each; the neighbours have met."""
-    shell("modprobe -a sch_netem sch_tbf")  # whichever test is the first
     with Cluster.up(Topology.parse(f"name: kv-pair\n{_PLAIN}", file="/nowhere/kv-pair.yaml")) as cluster:
         _ping(cluster, "-c1")
         yield cluster
@@ -118,8 +117,7 @@ def test_each_direction_has_its_own_delay_and_is_changed_live(pair: Cluster) -> 
     pair.link("n1").set(delay="80ms", ways=("out",))
     pair.link("n1").set(delay="40ms", ways=("in",))
     times = _rtts(_ping(pair, "-c21", "-i0.2"))
-    assert 119 <= times[0] <= 122
-    assert times[10] <= 130, "an emulated machine is late now and then, not by a packet's way"
+    assert 119 <= times[0] <= times[10] <= 122
     pair.link("n1").set(delay="0ms")
     assert _rtts(_ping(pair, "-c5", "-i0.2"))[0] < 20
 
@@ -147,12 +145,12 @@ def test_a_rate_alone_on_this_kernel(pair: Cluster) -> None:
 
 
 def test_a_rate_holds_beside_a_delay_and_what_waits_adds_to_it(pair: Cluster) -> None:
-    pair.link("n1").set(rate="2mbit", delay="20ms", queue="20packets")
-    _check_rate(pair, 2e6)
-    assert 40 <= _rtts(_ping(pair, "-c10", "-i0.2"))[0] <= 45
-    flood = "ping -qf -l150 -s1400 -w8 p2 >/dev/null & sleep 3; ping -c11 -i0.3 p2; wait"
+    pair.link("n1").set(rate="10mbit", delay="20ms", queue="50packets")
+    _check_rate(pair, 10e6)
+    assert 40 <= _rtts(_ping(pair, "-c10", "-i0.2"))[0] <= 43
+    flood = "ping -qf -s1400 -w8 p2 >/dev/null & sleep 3; ping -c11 -i0.3 p2; wait"
     loaded = _rtts(str(pair.pod("p1").run(["sh", "-c", flood]).stdout))
-    assert 40 + 80 <= loaded[len(loaded) // 2] <= 40 + 150, "twenty frames wait 115 ms"
+    assert 40 + 40 <= loaded[len(loaded) // 2] <= 40 + 80, "fifty frames wait 60 ms"
 
 
 @pytest.fixture

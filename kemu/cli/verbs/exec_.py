@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from kemu.api import Cluster
-from kemu.base.errors import UsageError
+from kemu.api.containers import find_container
 from kemu.cli import complete, options
 from kemu.cli.enter import Running, attach
 from kemu.cli.settings import SETTINGS
@@ -14,7 +14,7 @@ from kemu.cli.settings import SETTINGS
 @click.command("exec", cls=Running, context_settings={"allow_interspersed_args": False})
 @click.option("-i", "--stdin", is_flag=True, help="Accepted for kubectl's sake: standard input is always passed on.")
 @click.option("-t", "--tty", is_flag=True, help="Accepted for kubectl's sake: a terminal stays one.")
-@click.option("-c", "--container", help="A container of the pod (not yet).")
+@click.option("-c", "--container", help="With the environment of this container; all of a pod share the rest.")
 @options.namespace
 @options.cluster
 @options.common
@@ -26,7 +26,6 @@ def command(endpoint: str, words: tuple[str, ...], stdin: bool, tty: bool, conta
     Options behind ENDPOINT are kemu's, up to -- or the first word of the command. kemu's own failure is 125, wrong usage too;
     a command that cannot be executed is 126, one that is not found 127.
     """
-    if container:
-        raise UsageError("containers: not yet", hint="leave out -c")
-    place = Cluster.find(SETTINGS.cluster).endpoint(endpoint, namespace=SETTINGS.namespace)
-    return attach(place, words)
+    cluster = Cluster.find(SETTINGS.cluster)
+    place = cluster.endpoint(endpoint, namespace=SETTINGS.namespace)
+    return attach(place, words, find_container(cluster, place, container).container.env if container else {})

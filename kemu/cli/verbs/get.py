@@ -38,7 +38,9 @@ def command(kind: str, name: str | None) -> None:
     Pods of all namespaces are shown unless -n names one.
     """
     cluster = Cluster.find(SETTINGS.cluster)
-    listings = [list_kind(cluster.model, one, namespace=_namespace(), name=name) for one in _kinds(kind)]
+    listings = [
+        list_kind(cluster.model, one, namespace=_namespace(), name=name, processes=cluster.processes()) for one in _kinds(kind)
+    ]
     match SETTINGS.output:
         case "json":
             rows = {listing.kind: [dict(zip(listing.keys, row, strict=True)) for row in listing.rows] for listing in listings}

@@ -38,12 +38,17 @@ def _lines(status: Status) -> list[str]:
     lines += [f"  {line}" for line in status.drift[:MANY]]
     lines += [f"  … and {count(len(status.drift) - MANY, 'more difference')}" for _ in status.drift[MANY : MANY + 1]]
     lines += [f"  live: {item}" for item in status.live]
+    lines += [f"  {one.title}: {one.reason}" for one in status.unmet[:MANY]]
+    lines += [f"  … and {len(status.unmet) - MANY} more that are not ready" for _ in status.unmet[MANY : MANY + 1]]
     lines += [f"  warning: {warning}" for warning in status.warnings]
-    return lines if status.state == "ok" else [*lines, "kemu up mends it."]
+    return lines if status.state == "ok" else [*lines, _ADVICE.get(status.state, "kemu up mends it.")]
 
 
 _WORDS = {
     "ok": "as it should be",
     "drifted": "not as it should be",
+    "degraded": "as it should be, but for processes that are not ready",
     "starting": "not complete: its last `up` was interrupted, or is still at work",
 }
+
+_ADVICE = {"degraded": "kemu logs POD tells what they said; kemu up starts again what ended."}

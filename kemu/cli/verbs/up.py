@@ -9,6 +9,7 @@ import click
 
 from kemu.api import Cluster, Topology
 from kemu.api.admission import show_moves
+from kemu.api.containers import wait_ready
 from kemu.api.status import Renumbered
 from kemu.base.errors import UsageError
 from kemu.cli import complete, options
@@ -27,11 +28,19 @@ FEW = 30  # pods: as many as a screen shows
 @click.option("--replace", is_flag=True, help="Take over a running cluster of this name that was made from another file.")
 @click.option("--reset", is_flag=True, help="Drop what was changed live, such as by kemu link set.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before endpoints get other addresses.")
+@click.option(
+    "--wait",
+    "wait_seconds",
+    type=click.FloatRange(0),
+    metavar="SECONDS",
+    help="Wait until all containers are ready; exit with 1 if not.",
+)
 @click.option("--verify", is_flag=True, help="Read a new cluster back, instead of trusting the kernel's answers.")
 @options.output("table", "json")
 @options.common
-def command(
+def command(  # noqa: PLR0913 (one for each option)
     files: tuple[str, ...],
+    *,
     backend: str | None,
     sets: tuple[str, ...],
     force: bool,
@@ -39,7 +48,8 @@ def command(
     reset: bool,
     yes: bool,
     verify: bool,
-) -> None:
+    wait_seconds: float | None,
+) -> int:
     """Make a topology real. Again: repair it, and apply what changed in the file.
 
     FILE is a path, - for standard input, or an example (see kemu topologies); without it kemu.yaml, or the only *.kemu.yaml here.
@@ -56,6 +66,15 @@ def command(
         print_json(_facts(cluster))
     else:
         click.echo(_show(cluster))
+    return _wait(cluster, wait_seconds) if wait_seconds is not None else 0
+
+
+def _wait(cluster: Cluster, seconds: float) -> int:
+    """Wait until all processes are ready, and return 1, with what is not, if they are not in time."""
+    unready = wait_ready(cluster, seconds)
+    for one in unready:
+        click.echo(f"{one.title}: {one.reason}", err=True)
+    return 1 if unready else 0
 
 
 def _agree(moves: Sequence[Renumbered]) -> bool:

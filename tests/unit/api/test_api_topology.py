@@ -74,7 +74,7 @@ def test_differences_of_a_plan_to_itself_are_none() -> None:
 def test_listings_have_a_row_for_each() -> None:
     model = kemu.Topology.parse(TEXT).model
     pods = list_kind(model, "pods")
-    assert [row[:3] for row in pods.rows] == [("default", "a", "n1"), ("default", "b", "n2"), ("shop", "c", "n1")]
+    assert [(*row[:2], row[5]) for row in pods.rows] == [("default", "a", "n1"), ("default", "b", "n2"), ("shop", "c", "n1")]
     assert [row[1] for row in list_kind(model, "pods", namespace="shop").rows] == ["c"]
     assert [row[0] for row in list_kind(model, "namespaces").rows] == ["default", "shop"]
     with pytest.raises(NotFoundError):

@@ -19,6 +19,14 @@ def test_what_the_machine_allows_is_no_error() -> None:
     limits.check(1)
 
 
+def test_too_many_processes_are_refused_with_the_line_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits.check_processes(1)
+    monkeypatch.setattr(limits, "_read", lambda name: 100 if name == "kernel/pid_max" else None)
+    with pytest.raises(MachineError, match=r"this needs \d+ processes, and the machine allows 100") as caught:
+        limits.check_processes(1000)
+    assert "sysctl -w kernel.pid_max=" in caught.value.hint
+
+
 def test_too_many_open_files_are_refused_with_the_line_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits.resource, "getrlimit", lambda kind: (1024, 4096))
     with pytest.raises(MachineError, match="20200 open files") as caught:

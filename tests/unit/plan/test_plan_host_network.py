@@ -12,7 +12,7 @@ from kemu.plan.select import select
 from kemu.spec.endpoints import find_endpoint
 
 PLAIN = "name: t\nnodes: 2\nfabric: {podRoutes: static}\npods:\n- {name: web, node: n1}\n"
-WITH = PLAIN + "- {name: agent, hostNetwork: true, perNode: 1, ports: [{containerPort: 80}]}\n"
+WITH = PLAIN + "- {name: agent, hostNetwork: true, perNode: 1, ports: [{containerPort: 80}], serve: false}\n"
 
 
 def plan_of(text: str, backend: str, family: str) -> Plan | None:

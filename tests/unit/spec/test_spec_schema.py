@@ -172,4 +172,4 @@ def test_every_key_has_a_sentence_in_the_reference() -> None:
     assert all(row.help and row.accepts for row in rows)
     assert {row.key for row in sections["networking.backend.vxlan"]} == {"vni", "port", "directRouting"}
     assert next(row for row in sections["nodes[]"] if row.key == "name").default == "required"
-    assert next(row for row in sections["pods[]"] if row.key == "containers").later
+    assert next(row for row in sections["pods[]"] if row.key == "networks").later

@@ -46,6 +46,18 @@ namespaces:
 pods:
 - {name: api, sysctls: {net.ipv4.ip_forward: 1}, serve: false, ports: [{containerPort: 53, protocol: UDP, name: dns}, {containerPort: 80}]}
 - {name: web, replicas: 4, namespace: shop, labels: {app: web}}
+- name: busy
+  ports: [{containerPort: 80}]
+  serve: true
+  containers:
+  - {name: a, command: [sh, -c, "echo: no"], env: {NO: "no", EMPTY: ""}, restart: Always, readinessProbe: {tcpSocket: {port: 80}}}
+  - {name: b, command: ["1"], readinessProbe: {httpGet: {port: 81, path: /ready}, initialDelaySeconds: 1, periodSeconds: 2}}
+  - {name: d, command: [x], readinessProbe: {httpGet: {port: 82}}}
+  - {name: e, command: [x], readinessProbe: {tcpSocket: {port: 83}}}
+  - {name: f, command: [x], readinessProbe: {exec: {command: [y]}}}
+  - name: c
+    command: ["true"]
+    readinessProbe: {exec: {command: [test, -e, /x]}, timeoutSeconds: 3, successThreshold: 4, failureThreshold: 5}
 expect:
 - {name: named, allow: [api -> app=web, any -> api:53/udp], deny: any -> api:80}
 - deny: api -> node/n1:22

@@ -43,8 +43,7 @@ def tell(state: StateDirectory, word: Word) -> Answer:
 
 def start_agent(state: StateDirectory) -> Answer:
     """Start the agent, in the fabric's network namespace, so that `down` finds it there. Returns when all containers have been started."""
-    log = state.path / "log" / "agent.log"
-    with log.open("a") as errors:
+    with state.open_agent_log() as errors:
         command = [sys.executable, "-m", "kemu.agent", state.cluster]
         answers = start_apart(path_of(state.cluster, FABRIC), command, errors=errors.fileno())
     with answers:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from kemu.kernel import files
 from kemu.plan.codec import SCHEMA as PLAN_SCHEMA
@@ -141,6 +141,10 @@ class StateDirectory:
     def write_process(self, name: str, data: Mapping[str, Any]) -> None:
         """Keep what is known of a process."""
         self._write(f"processes/{name}.json", json.dumps(data))
+
+    def open_agent_log(self) -> IO[bytes]:
+        """Return the agent's log, to go on writing."""
+        return files.open_log(self.path / "log" / "agent.log")
 
     def write_baseline(self, settings: Mapping[str, str]) -> None:
         """Keep what the settings of a fresh namespace were when the cluster came up."""

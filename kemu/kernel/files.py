@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
+from typing import IO
 
 from kemu.base.errors import StateError
 
@@ -46,6 +47,11 @@ def append(path: Path, text: str) -> None:
     """Add a text to the end of a file."""
     with os.fdopen(_open(path, os.O_APPEND), "w") as file:
         file.write(text)
+
+
+def open_log(path: Path) -> IO[bytes]:
+    """Return a file that everybody reads, to go on writing."""
+    return os.fdopen(_open(path, os.O_APPEND), "ab")
 
 
 def _open(path: Path, how: int) -> int:

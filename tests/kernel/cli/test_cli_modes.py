@@ -11,7 +11,7 @@ from cli_kemu import Kemu
 
 pytestmark = pytest.mark.kernel
 
-_LOCKS = ("lock", "processes/")
+_FOR_ROOT = ("lock", ".keeper", "agent.sock")
 
 
 def _modes(kemu: Kemu) -> dict[str, int]:
@@ -29,7 +29,7 @@ def test_state_is_for_everybody_to_read_and_for_root_to_change(kemu: Kemu, umask
     assert {"topology.yaml", "plan.json", "cluster.json", "events.jsonl", "files/hosts", "lock", "processes"} <= found.keys()
     for name, mode in found.items():
         is_directory = Path("/run/kemu", kemu.name, name).is_dir()
-        assert mode == (0o755 if is_directory else 0o600 if name.startswith(_LOCKS) else 0o644), name
+        assert mode == (0o755 if is_directory else 0o600 if name.endswith(_FOR_ROOT) else 0o644), name
 
 
 _ENTER = """

@@ -92,10 +92,17 @@ def _work(pod: Pod) -> PodWork:
         netns=pod.netns,
         hostname=pod.hostname,
         addresses=tuple(map(str, pod.addresses)),
-        ports=pod.ports if pod.serve else (),
+        ports=_served(pod) if pod.serve else (),
         serves_at_once=pod.serves_at_once or not pod.containers,
         containers=pod.containers,
     )
+
+
+def _served(pod: Pod) -> tuple[Port, ...]:
+    """Return the declared ports that may be served: not those that a probe asks, which would take kemu's answer for the container's."""
+    checks = [one.probe.check for one in pod.containers if one.probe]
+    probed = {check.port for check in checks if not isinstance(check, Exec)}
+    return tuple(port for port in pod.ports if port.protocol is not Protocol.TCP or port.number not in probed)
 
 
 def work_to_dict(work: Work) -> dict[str, Any]:

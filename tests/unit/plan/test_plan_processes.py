@@ -70,4 +70,9 @@ def test_ports_are_served_at_once_where_no_container_may_want_them() -> None:
         "at-once": True,
     }
     assert pods["shared"].ports == ()
-    assert [str(port) for port in pods["web"].ports] == ["8080/TCP", "53/UDP"]
+
+
+def test_a_port_that_a_probe_asks_is_left_to_the_container() -> None:
+    ports = {pod.name: [str(port) for port in pod.ports] for pod in build_work(_read(FULL)).pods}
+    assert ports["default.web"] == ["53/UDP"]
+    assert ports["default.asked"] == ["80/TCP"]

@@ -28,6 +28,7 @@ from kemu.kernel import baseline, capability, forwarding, limits, machine, netns
 from kemu.kernel.inside import end, find_inside, find_process
 from kemu.kernel.netns import Namespaces
 from kemu.kernel.resolvers import find_resolvers
+from kemu.kernel.surroundings import release_lost
 from kemu.kernel.write import Writer
 from kemu.plan.build import Plan
 from kemu.plan.diff import Change, diff
@@ -260,6 +261,7 @@ def _repair(plan: Plan, state: StateDirectory, namespaces: Namespaces, reporter:
     reporter.step("reading what is there")
     changed = _process_changes(plan, state)
     _dismiss(plan, state)
+    release_lost(state.keepers(), {handle.inode for handle in namespaces.handles.values()})
     total = _mend(plan, state, namespaces, reporter)
     started = _employ(plan, state, reporter)
     revived = started - sum(isinstance(change.want, Process) and change.want.kind == "container" for change in changed)
@@ -402,6 +404,7 @@ def _clear(state: StateDirectory, namespaces: Namespaces, reporter: Reporter) ->
     agent.end_agent(state)  # first, or it would start again what ends
     inodes = [handle.inode for handle in namespaces.handles.values()]
     end(find_inside(inodes))
+    release_lost(state.keepers(), ())
     for name in namespaces.handles:
         netns.unname(state.cluster, name)
     left = end(find_inside(inodes))

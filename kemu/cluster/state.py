@@ -72,6 +72,10 @@ class StateDirectory:
         """Return where it is remembered who keeps the namespaces of a pod's, node's or host's processes."""
         return self.processes / f"{name}.keeper"
 
+    def keepers(self) -> list[Path]:
+        """Return all that is remembered of these."""
+        return list(self.processes.glob("*.keeper"))
+
     def container_log(self, pod: str, name: str, *, previous: bool = False) -> Path:
         """Return the file with what a container says, or said in the run before; `pod` with its namespace: default.web."""
         return self.path / "log" / f"{pod}.{name}{'.previous' if previous else ''}.log"

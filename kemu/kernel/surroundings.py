@@ -13,7 +13,7 @@ import fcntl
 import os
 import signal
 import socket
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -23,7 +23,7 @@ from typing import IO, NoReturn
 
 from kemu.base.errors import KernelError, NotFoundError
 from kemu.kernel.enter import set_namespace
-from kemu.kernel.inside import find_process
+from kemu.kernel.inside import Inside, find_process
 from kemu.kernel.mounts import CLONE_NEWNS, mount_own, unshare, unshare_pruned
 
 _CLONE_NEWUTS, _CLONE_NEWIPC, _CLONE_NEWPID, _CLONE_NEWNET = 0x4000000, 0x8000000, 0x20000000, 0x40000000
@@ -106,6 +106,18 @@ def _claimed(record: Path) -> Iterator[int]:
 
 def _find(file: int, inode: int | None) -> int | None:
     """Return a descriptor of the keeper that a record names, if it lives and is where it should be; anywhere, without an inode."""
+    found = _find_anywhere(file)
+    if found is None:
+        return None
+    descriptor, keeper = found
+    if inode in (keeper.inode, None):
+        return descriptor
+    os.close(descriptor)
+    return None
+
+
+def _find_anywhere(file: int) -> tuple[int, Inside] | None:
+    """Return a descriptor of the keeper that a record names, and what is known of it, if it lives."""
     words = os.pread(file, 100, 0).decode(errors="replace").split()
     if len(words) != 2 or not all(word.isdecimal() for word in words):
         return None
@@ -115,8 +127,8 @@ def _find(file: int, inode: int | None) -> int | None:
     except (OSError, OverflowError):
         return None
     now = find_process(pid)
-    if now and (now.start, now.keeps) == (start, True) and inode in (now.inode, None):
-        return descriptor
+    if now and (now.start, now.keeps) == (start, True):
+        return descriptor, now
     os.close(descriptor)
     return None
 
@@ -173,6 +185,21 @@ def release(surroundings: Surroundings) -> None:
             signal.pidfd_send_signal(keeper, signal.SIGKILL)
             os.close(keeper)
         surroundings.record.unlink()
+
+
+def release_lost(records: Iterable[Path], inodes: Container[int]) -> None:
+    """End the keepers that are in none of the network namespaces with these numbers.
+
+    Somebody took the name of theirs away, or made another of that name; nobody would find them there any more.
+    """
+    for record in records:
+        with _claimed(record) as file:
+            if (found := _find_anywhere(file)) is None:
+                continue
+            descriptor, keeper = found
+            if keeper.inode not in inodes:
+                signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+            os.close(descriptor)
 
 
 def open_pruned_mounts() -> int:

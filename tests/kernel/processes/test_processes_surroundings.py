@@ -179,6 +179,20 @@ def test_a_keeper_whose_record_is_lost_goes_too(cluster: Cluster) -> None:
     assert find_inside([inode]) == []
 
 
+@pytest.mark.parametrize("mend", ["up", "down"])
+def test_a_keeper_whose_namespace_lost_its_name_ends_with_up_and_down(cluster: Cluster, mend: str) -> None:
+    inode = cluster.pod("a").netns.stat().st_ino
+    cluster.pod("a").run(["true"], check=True)
+    subprocess.run(["ip", "netns", "del", cluster.pod("a").netns.name], check=True)
+    assert [one.keeps for one in find_inside([inode])] == [True]
+    if mend == "up":
+        Cluster.up(cluster.topology)
+        assert cluster.status().state == "ok"
+    else:
+        cluster.down()
+    assert find_inside([inode]) == []
+
+
 def test_nothing_is_entered_when_the_cluster_is_gone(cluster: Cluster) -> None:
     pod = cluster.pod("a")
     cluster.down()

@@ -1,4 +1,4 @@
-"""The responder in a whole cluster: pods of both kinds, asked from pods, nodes and hosts."""
+"""The responder in a whole cluster: pods of both kinds, asked from pods, nodes and hosts. The agent is told not to serve them."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ name: {NAME}
 networking: {{ipFamily: dual}}
 nodes: 2
 pods:
-- {{name: web, node: n2, ports: [{{containerPort: 8080}}, {{containerPort: 8080, protocol: UDP}}]}}
-- {{name: proxy, node: n1, hostNetwork: true, ports: [{{containerPort: 8080}}, {{containerPort: 8080, protocol: UDP}}]}}
+- {{name: web, node: n2, serve: false, ports: [{{containerPort: 8080}}, {{containerPort: 8080, protocol: UDP}}]}}
+- {{name: proxy, node: n1, hostNetwork: true, serve: false, ports: [{{containerPort: 8080}}, {{containerPort: 8080, protocol: UDP}}]}}
 - {{name: client, node: n1}}
 hosts: 1
 """

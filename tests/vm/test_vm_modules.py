@@ -102,6 +102,6 @@ def test_everything_is_available_once_it_is_loaded(kemu: Kemu) -> None:
 
 
 def test_printed_script_makes_the_planned_cluster(kemu: Kemu) -> None:
-    file = kemu.write()
+    file = kemu.write("nodes: 2\npods: {perNode: 2}\nhosts: 1\n")
     shell(kemu.ok("plan", file, "-o", "ip"))
     assert "already as it should be" in kemu.ok("up", file)

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 
 from kemu.base.marks import Origin
 from kemu.base.names import mac_address
-from kemu.plan.base import ETH0_INDEX, pod_port_index
-from kemu.plan.objects import Addr, Link, Neigh, Object, Route, Sysctl, Veth, address
+from kemu.plan.base import pod_cable, pod_port
+from kemu.plan.objects import Addr, Neigh, Object, Route, Sysctl, address
 from kemu.spec.model import Node, Pod, Topology
 
 NEEDS = frozenset({"link:veth", "link:bridge", "br_netfilter"})  # the last two for the fabric
@@ -29,8 +30,9 @@ def desired(topology: Topology, part: str) -> Iterator[Object]:
     for node in topology.nodes:
         for pod in topology.wired_pods(node):
             origin = Origin(part=part, mark=pod.mark)
+            yield from pod_cable(pod, replace(pod_port(pod, node, device(pod), node.link.mtu, origin), mac=_MAC))
             yield from _in_node(node, pod, origin)
-            yield from _in_pod(node, pod, origin)
+            yield from _in_pod(pod, origin)
 
 
 def device(pod: Pod) -> str:
@@ -40,15 +42,6 @@ def device(pod: Pod) -> str:
 
 def _in_node(node: Node, pod: Pod, origin: Origin) -> Iterator[Object]:
     name, ip = device(pod), pod.addresses[0]
-    yield Link(
-        netns=node.netns,
-        name=name,
-        index=pod_port_index(pod, node),
-        mac=_MAC,
-        mtu=node.link.mtu,
-        detail=Veth(peer_netns=pod.netns, peer="eth0"),
-        origin=origin,
-    )
     for setting, value in _SETTINGS.items():
         yield Sysctl(netns=node.netns, name=setting.format(name), value=value, origin=origin)
     yield Neigh(netns=node.netns, dev=name, address=str(ip), mac=mac_address(pod.netns, "eth0"), origin=origin)
@@ -63,16 +56,7 @@ _SETTINGS = {
 }
 
 
-def _in_pod(node: Node, pod: Pod, origin: Origin) -> Iterator[Object]:
-    yield Link(
-        netns=pod.netns,
-        name="eth0",
-        index=ETH0_INDEX,
-        mac=mac_address(pod.netns, "eth0"),
-        mtu=node.link.mtu,
-        detail=Veth(peer_netns=node.netns, peer=device(pod)),
-        origin=origin,
-    )
+def _in_pod(pod: Pod, origin: Origin) -> Iterator[Object]:
     yield Addr(netns=pod.netns, dev="eth0", address=address(pod.addresses[0], 32), origin=origin)
     yield Route(netns=pod.netns, dst=f"{_GATEWAY}/32", dev="eth0", scope="link", origin=origin)
     yield Route(netns=pod.netns, dst="0.0.0.0/0", dev="eth0", via=_GATEWAY, origin=origin)

@@ -6,11 +6,12 @@ Source: flannel, Documentation/configuration.md and pkg/trafficmngr/nftables; co
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from kemu.base.marks import Origin
 from kemu.base.names import mac_address, veth_name
-from kemu.plan.base import BACKEND_INDEX, ETH0_INDEX, addresses, default_routes, pod_port_index, route
-from kemu.plan.objects import Bridge, BridgePort, Link, NftTable, Object, Sysctl, Veth
+from kemu.plan.base import BACKEND_INDEX, addresses, default_routes, pod_cable, pod_port, route
+from kemu.plan.objects import Bridge, BridgePort, Link, NftTable, Object, Sysctl
 from kemu.spec.model import IPNetwork, Node, Pod, Topology
 
 BRIDGE = "cni0"
@@ -51,36 +52,13 @@ def _bridge(topology: Topology, node: Node, mtu: int, origin: Origin) -> Iterato
 
 
 def _pod(topology: Topology, node: Node, pod: Pod, mtu: int, origin: Origin) -> Iterator[Object]:
-    yield from _veth(node, pod, mtu, origin)
+    near = pod_port(pod, node, veth_name(pod.netns), mtu, origin)
+    yield from pod_cable(pod, replace(near, master=BRIDGE, port=BridgePort(hairpin=True)))
     yield Sysctl(netns=pod.netns, name="net/ipv4/conf/eth0/arp_notify", value="1", origin=origin)
     yield from addresses(pod.netns, "eth0", pod.addresses, node.pod_prefixes, origin)
     for network, gateway in zip(topology.networking.pod_subnets, node.gateways, strict=True):
         yield route(pod.netns, network, "eth0", gateway, origin)
     yield from default_routes(pod.netns, "eth0", node.gateways, origin)
-
-
-def _veth(node: Node, pod: Pod, mtu: int, origin: Origin) -> Iterator[Link]:
-    name = veth_name(pod.netns)
-    yield Link(
-        netns=node.netns,
-        name=name,
-        index=pod_port_index(pod, node),
-        mac=mac_address(node.netns, name),
-        mtu=mtu,
-        detail=Veth(peer_netns=pod.netns, peer="eth0"),
-        master=BRIDGE,
-        port=BridgePort(hairpin=True),
-        origin=origin,
-    )
-    yield Link(
-        netns=pod.netns,
-        name="eth0",
-        index=ETH0_INDEX,
-        mac=mac_address(pod.netns, "eth0"),
-        mtu=mtu,
-        detail=Veth(peer_netns=node.netns, peer=name),
-        origin=origin,
-    )
 
 
 def masquerade(topology: Topology, part: str) -> Iterator[NftTable]:

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from ipaddress import ip_interface
 
 from kemu.base.marks import Origin
-from kemu.base.names import mac_address, veth_name
-from kemu.plan.base import ETH0_INDEX, IPV6_METRIC, default_routes, pod_port_index
-from kemu.plan.objects import Addr, Link, Object, Route, Veth, address, broadcast
+from kemu.base.names import veth_name
+from kemu.plan.base import IPV6_METRIC, default_routes, pod_cable, pod_port
+from kemu.plan.objects import Addr, Object, Route, address, broadcast
 from kemu.spec.model import IPAddress, Node, Pod, Topology
 
 NEEDS = frozenset({"link:veth", "link:bridge", "br_netfilter"})  # the last two for the fabric
@@ -25,33 +25,11 @@ def desired(topology: Topology, part: str) -> Iterator[Object]:
     for node in topology.nodes:
         for pod in topology.wired_pods(node):
             origin = Origin(part=part, mark=pod.mark)
-            yield from _veth(node, pod, origin)
+            yield from pod_cable(pod, pod_port(pod, node, veth_name(pod.netns), node.link.mtu, origin))
             for ip, gateway in zip(pod.addresses, node.gateways, strict=True):
                 yield from _in_node(node, veth_name(pod.netns), ip, gateway, origin)
             for ip, gateway, prefix in zip(pod.addresses, node.gateways, node.pod_prefixes, strict=True):
                 yield from _in_pod(pod, ip, gateway, prefix, origin)
-
-
-def _veth(node: Node, pod: Pod, origin: Origin) -> Iterator[Link]:
-    name = veth_name(pod.netns)
-    yield Link(
-        netns=node.netns,
-        name=name,
-        index=pod_port_index(pod, node),
-        mac=mac_address(node.netns, name),
-        mtu=node.link.mtu,
-        detail=Veth(peer_netns=pod.netns, peer="eth0"),
-        origin=origin,
-    )
-    yield Link(
-        netns=pod.netns,
-        name="eth0",
-        index=ETH0_INDEX,
-        mac=mac_address(pod.netns, "eth0"),
-        mtu=node.link.mtu,
-        detail=Veth(peer_netns=node.netns, peer=name),
-        origin=origin,
-    )
 
 
 def _in_node(node: Node, dev: str, ip: IPAddress, gateway: IPAddress, origin: Origin) -> Iterator[Object]:

@@ -66,6 +66,33 @@ def pod_port_index(pod: Pod, node: Node) -> int:
     return _FAR_POD_PORTS + zlib.crc32(pod.netns.encode()) % 2**30
 
 
+def pod_cable(pod: Pod, near: Link) -> Iterator[Link]:
+    """Yield the veth pair of a pod: `near` is the node's end, made by `pod_port`, and the other the pod's eth0."""
+    yield near
+    yield Link(
+        netns=pod.netns,
+        name="eth0",
+        index=ETH0_INDEX,
+        mac=mac_address(pod.netns, "eth0"),
+        mtu=near.mtu,
+        detail=Veth(peer_netns=near.netns, peer=near.name),
+        origin=near.origin,
+    )
+
+
+def pod_port(pod: Pod, node: Node, name: str, mtu: int, origin: Origin) -> Link:
+    """Return the node's end of a pod's veth pair, called `name`, on no bridge."""
+    return Link(
+        netns=node.netns,
+        name=name,
+        index=pod_port_index(pod, node),
+        mac=mac_address(node.netns, name),
+        mtu=mtu,
+        detail=Veth(peer_netns=pod.netns, peer="eth0"),
+        origin=origin,
+    )
+
+
 def pod_mtu(objects: Iterable[Object]) -> int | None:
     """Return the MTU of the first pod's device; None in a plan without pods."""
     return next((item.mtu for item in objects if isinstance(item, Link) and item.name == "eth0" and "." in item.netns), None)

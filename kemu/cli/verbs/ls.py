@@ -18,12 +18,12 @@ _HEADINGS = ("NAME", "STATE", "BACKEND", "NODES", "PODS", "HOSTS", "FILE")
 def command() -> None:
     """List the clusters of this machine."""
     found = [cluster.facts() for cluster in Cluster.all()]
-    if not found:
-        click.echo("there is no cluster: kemu up two-nodes makes one", err=True)
     match SETTINGS.output:
         case "json":
             print_json({"schema": "kemu.ls/1", "clusters": found})
         case "name":
             click.echo("".join(f"{facts['name']}\n" for facts in found), nl=False)
         case _:
+            if not found:
+                click.echo("there is no cluster: kemu up two-nodes makes one", err=True)
             print_table(_HEADINGS, [[facts[heading.lower()] for heading in _HEADINGS] for facts in found])

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[3]
 _PRETENDER = r"""#!/usr/bin/env bash
 fails() { [ "$BROKEN" = "$1" ] && exit "${2-1}"; true; }
 case "$*" in
-ls) echo "NAME STATE"; if [ -e "$THERE" ]; then echo "two-nodes up"; fi ;;
+ls*) if [ -e "$THERE" ]; then echo two-nodes; fi ;;
 up*) fails up 5; touch "$THERE" ;;
 reach*) fails reach; echo "12 of 12" ;;
 *tcpdump*)
